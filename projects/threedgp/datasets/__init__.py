@@ -1,0 +1,7 @@
+"""Datasets, transforms and precomputed tables of 3DGP."""
+
+from .image_depth_dataset import ImageDepthDataset
+from .row_table import RowTable
+from .transforms import LoadDepth, MirrorCamera, OnPresentKeys
+
+__all__ = ["ImageDepthDataset", "LoadDepth", "MirrorCamera", "OnPresentKeys", "RowTable"]

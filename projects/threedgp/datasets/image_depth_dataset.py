@@ -1,0 +1,346 @@
+"""Images with, optionally, a class label, a depth map, teacher features and a camera each."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from mmagic.registry import DATASETS, TRANSFORMS
+from mmengine.dataset import BaseDataset, force_full_init
+from mmengine.dist import is_main_process
+from mmengine.logging import print_log
+from tqdm import tqdm
+
+from .image_files import (
+    DEPTH_SUFFIX,
+    BadImageError,
+    check_decodes,
+    check_image,
+    evenly_spaced,
+    list_images,
+)
+from .row_table import ABSENT, RowTable
+
+CAMERA_PARAMETERS = 8
+NAMED_IN_REPORT = 20
+SCAN_CHUNK = 128
+SCAN_THREADS = 16
+PROGRESS_FROM = 2000
+TOLERATED_FAILURES = 10
+TOLERATED_SHARE = 0.01
+
+Problems = dict[int, str]
+
+
+@DATASETS.register_module()
+class ImageDepthDataset(BaseDataset):
+    """Images in class folders (ImageNet's layout) or in any folder, nested or not.
+
+    A sample has ``gt_path``; ``name``, the path relative to `data_root`; ``gt_label``, a list of
+    one int, if `conditional`; ``depth_path`` if `use_depth`; ``teacher_feature``, float32 (d,),
+    if `features`; and ``camera``, float32 (8,) = (yaw, pitch, roll, fov, radius, look-at yaw,
+    look-at pitch, look-at radius), if `cameras`. The order is that of the sorted names.
+
+    Files are scanned before training and every problem is reported at once. A file that fails
+    later is replaced by another sample, with a warning that names it.
+
+    Args:
+        data_root: Folder of images (jpg, jpeg, png, webp, bmp in any case).
+        conditional: Take the first folder level as the class. False: no labels.
+        classes: Class folders in the order of their labels; default all that hold images, sorted.
+        num_classes: What the labels must stay below; default the number of class folders.
+        use_depth: Whether every image has a depth map of its own size.
+        depth_suffix: Ending of a depth map's name after the image's stem. Such files are never
+            taken as images.
+        depth_root: Folder of depth maps with the same sub-folders; default beside the image.
+        features: ``.npy`` file of teacher features, see :class:`RowTable`.
+        cameras: ``.npy`` file of cameras with 8 columns, see :class:`RowTable`.
+        max_images: Use that many images, spread evenly over the sorted names.
+        on_bad: What to do about unusable images found before training: 'raise' or 'skip'.
+        scan: Look into all files before training. Labels and table rows are always checked.
+        pipeline: Transforms, or configs of them.
+        test_mode: Replace an unreadable sample by the next one, not by a random one.
+        **kwargs: See :class:`mmengine.dataset.BaseDataset`.
+
+    Raises:
+        FileNotFoundError: If `data_root`, `depth_root`, `features` or `cameras` does not exist.
+        ValueError: If no image is found, an argument is invalid, or images are unusable.
+    """
+
+    def __init__(
+        self,
+        data_root: str,
+        conditional: bool = True,
+        classes: Sequence[str] | None = None,
+        num_classes: int | None = None,
+        use_depth: bool = True,
+        depth_suffix: str = DEPTH_SUFFIX,
+        depth_root: str | None = None,
+        features: str | None = None,
+        cameras: str | None = None,
+        max_images: int | None = None,
+        on_bad: str = "raise",
+        scan: bool = True,
+        pipeline: Sequence[dict | Callable] = (),
+        test_mode: bool = False,
+        **kwargs: Any,
+    ) -> None:
+        self.conditional = conditional
+        self.classes = None if classes is None else tuple(classes)
+        self._num_classes = num_classes
+        self.use_depth = use_depth
+        self.depth_suffix = depth_suffix
+        self.depth_root = os.path.expanduser(depth_root or data_root)
+        self.max_images = max_images
+        self.on_bad = on_bad
+        self.scan = scan
+        # Shared, so that the main process sees what its loader workers count.
+        self._drawn_and_failed = torch.zeros(2, dtype=torch.int64).share_memory_()
+        data_root = os.path.expanduser(data_root)
+        self._check_arguments(data_root, use_depth and depth_root is not None)
+        self.features = RowTable(features, field="features") if features else None
+        self.cameras = RowTable(cameras, CAMERA_PARAMETERS, "cameras") if cameras else None
+        # The toolkit's registry finds its transforms whatever the current default scope is.
+        steps = [TRANSFORMS.build(step) if isinstance(step, dict) else step for step in pipeline]
+        super().__init__(data_root=data_root, pipeline=steps, test_mode=test_mode, **kwargs)
+
+    def _check_arguments(self, data_root: str, has_depth_root: bool) -> None:
+        if not os.path.isdir(data_root):
+            raise FileNotFoundError(
+                f"data_root={data_root!r}: folder does not exist; wanted a folder of images"
+            )
+        if has_depth_root and not os.path.isdir(self.depth_root):
+            raise FileNotFoundError(
+                f"depth_root={self.depth_root!r}: folder does not exist; "
+                "wanted a folder of depth maps"
+            )
+        if self.on_bad not in ("raise", "skip"):
+            raise ValueError(f"on_bad={self.on_bad!r}: wanted 'raise' or 'skip'")
+        if self.max_images is not None and self.max_images < 1:
+            raise ValueError(f"max_images={self.max_images}: wanted None or at least 1")
+
+    def load_data_list(self) -> list[dict[str, Any]]:
+        """Find the images, give them labels and table rows, and scan their files."""
+        names = list_images(self.data_root, self.depth_suffix)
+        if not names:
+            raise ValueError(
+                f"data_root={self.data_root!r}: found no image, wanted files that end "
+                "in jpg, jpeg, png, webp or bmp, in any sub-folder"
+            )
+        if self.conditional:
+            self._find_classes(names)
+        samples = [self._sample(name) for name in evenly_spaced(names, self.max_images)]
+        problems = self._label_problems(samples)
+        for key, table in (("feature_row", self.features), ("camera_row", self.cameras)):
+            problems = {**self._assign_rows(samples, key, table), **problems}
+        if self.scan:
+            problems = {**self._scan_files(samples), **problems}
+        return self._usable(samples, problems)
+
+    def _find_classes(self, names: Sequence[str]) -> None:
+        if self.classes is None:
+            self.classes = tuple(sorted({name.split("/")[0] for name in names if "/" in name}))
+        if not self.classes:
+            raise ValueError(
+                f"data_root={self.data_root!r}: found images but no class folder; "
+                "wanted <class>/<name>, or conditional=False"
+            )
+        self._metainfo["classes"] = self.classes
+        self._labels = {name: label for label, name in enumerate(self.classes)}
+
+    def _sample(self, name: str) -> dict[str, Any]:
+        sample: dict[str, Any] = {"name": name, "gt_path": os.path.join(self.data_root, name)}
+        if self.use_depth:
+            stem = str(PurePosixPath(name).with_suffix(""))
+            sample["depth_path"] = os.path.join(self.depth_root, stem + self.depth_suffix)
+        if self.conditional:
+            folder = name.split("/")[0] if "/" in name else ""
+            # A list, because the toolkit's metrics turn a bare int into a tensor of that length.
+            sample["gt_label"] = [self._labels.get(folder, ABSENT)]
+        return sample
+
+    def _label_problems(self, samples: Sequence[dict[str, Any]]) -> Problems:
+        if not self.conditional:
+            return {}
+        problems = {}
+        for index, sample in enumerate(samples):
+            label, folder = sample["gt_label"][0], str(Path(sample["name"]).parent)
+            if label == ABSENT and folder == ".":
+                problems[index] = "lies in no class folder"
+            elif label == ABSENT:
+                problems[index] = f"class folder {folder.split(os.sep)[0]!r} is not in classes"
+            elif label >= self.num_classes:
+                problems[index] = (
+                    f"has label {label}, wanted less than num_classes={self.num_classes}"
+                )
+        return problems
+
+    @staticmethod
+    def _assign_rows(
+        samples: Sequence[dict[str, Any]], key: str, table: RowTable | None
+    ) -> Problems:
+        if table is None:
+            return {}
+        rows = table.rows_of(sample["name"] for sample in samples)
+        for sample, row in zip(samples, rows, strict=True):
+            sample[key] = int(row)
+        return {
+            int(index): f"has no row in {table.field}={str(table.path)!r}"
+            for index in np.flatnonzero(rows == ABSENT)
+        }
+
+    def _scan_files(self, samples: Sequence[dict[str, Any]]) -> Problems:
+        # In chunks, as a future per file would cost more than the look into it.
+        indices = range(len(samples))
+        chunks = [indices[start : start + SCAN_CHUNK] for start in indices[::SCAN_CHUNK]]
+        quiet = len(samples) < PROGRESS_FROM or not is_main_process()
+        problems: Problems = {}
+        with (
+            ThreadPoolExecutor(SCAN_THREADS) as pool,
+            tqdm(total=len(samples), desc="Scanning images", unit="img", disable=quiet) as progress,
+        ):
+            for found in pool.map(lambda chunk: _find_problems(samples, chunk), chunks):
+                problems.update(found)
+                progress.update(min(SCAN_CHUNK, len(samples) - progress.n))
+        return problems
+
+    def _usable(self, samples: list[dict[str, Any]], problems: Problems) -> list[dict[str, Any]]:
+        if not problems:
+            return samples
+        report = self._report(samples, problems)
+        if self.on_bad == "raise":
+            raise ValueError(f"{report}\nRepair them, or set on_bad='skip' to leave them out.")
+        if len(problems) == len(samples):
+            raise ValueError(f"{report}\nNo image is left.")
+        print_log(f"Left out: {report}", logger="current", level=logging.WARNING)
+        return [sample for index, sample in enumerate(samples) if index not in problems]
+
+    def _report(self, samples: Sequence[dict[str, Any]], problems: Problems) -> str:
+        lines = [
+            f"data_root={self.data_root!r}: {len(problems)} of {len(samples)} images cannot be used"
+        ]
+        for index in sorted(problems)[:NAMED_IN_REPORT]:
+            lines.append(f"  {samples[index]['name']}: {problems[index]}")
+        if len(problems) > NAMED_IN_REPORT:
+            lines.append(f"  ... and {len(problems) - NAMED_IN_REPORT} more")
+        return "\n".join(lines)
+
+    @force_full_init
+    def get_data_info(self, idx: int) -> dict[str, Any]:
+        """The `idx`-th sample before the pipeline, with its table rows read."""
+        info = super().get_data_info(idx)
+        if self.features is not None:
+            info["teacher_feature"] = self.features[info.pop("feature_row")]
+        if self.cameras is not None:
+            info["camera"] = self.cameras[info.pop("camera_row")]
+        return info
+
+    def prepare_data(self, idx: int) -> Any:
+        """The `idx`-th sample after the pipeline, None (with a warning) if its files are broken.
+
+        Raises:
+            RuntimeError: If more than 1 % of the samples drawn, and more than 10, were broken.
+        """
+        info = self.get_data_info(idx)
+        files = {key: info[key] for key in ("gt_path", "depth_path") if key in info}
+        self._drawn_and_failed[0] += 1
+        try:
+            # OpenCV fills the missing part of some cut files with grey and reports nothing.
+            for path in files.values():
+                check_image(path)
+            return self.pipeline(info)
+        except Exception:
+            problem = _file_problem(files, decode=True)
+            if problem is None:
+                raise
+        self._record_failure(f"{files['gt_path']}: {problem}")
+        return None
+
+    def _record_failure(self, problem: str) -> None:
+        self._drawn_and_failed[1] += 1
+        drawn, failed = self._drawn_and_failed.tolist()
+        print_log(
+            f"Sample replaced by another one ({failed} of {drawn} so far): {problem}",
+            logger="current",
+            level=logging.WARNING,
+        )
+        if failed > TOLERATED_FAILURES and failed > TOLERATED_SHARE * drawn:
+            raise RuntimeError(
+                f"data_root={self.data_root!r}: {failed} of {drawn} samples drawn were not "
+                f"readable, wanted at most {TOLERATED_SHARE:.0%}; the last one is {problem}"
+            )
+
+    def __getitem__(self, idx: int) -> Any:
+        if not self._fully_initialized:
+            self.full_init()
+        for _ in range(self.max_refetch + 1):
+            data = self.prepare_data(idx)
+            if data is not None:
+                return data
+            idx = (idx + 1) % len(self) if self.test_mode else self._rand_another()
+        raise RuntimeError(
+            f"data_root={self.data_root!r}: no readable sample found in "
+            f"{self.max_refetch + 1} attempts"
+        )
+
+    @property
+    def num_classes(self) -> int:
+        """Number of classes, 0 if unconditional."""
+        if not self.conditional:
+            return 0
+        return len(self.classes or ()) if self._num_classes is None else self._num_classes
+
+    @property
+    def num_failed(self) -> int:
+        """Samples replaced so far because their files were broken, over all loader workers.
+
+        Workers count without a lock, so a few of very many may be missing.
+        """
+        return int(self._drawn_and_failed[1])
+
+    @force_full_init
+    def get_cat_ids(self, idx: int) -> list[int]:
+        """The label of the `idx`-th sample in a list, empty if unconditional."""
+        return super().get_data_info(idx).get("gt_label", [])
+
+    @force_full_init
+    def label_distribution(self) -> Float[np.ndarray, " num_classes"]:
+        """Share of each class among the images, float64, sums to 1; empty if unconditional."""
+        labels = [label for idx in range(len(self)) for label in self.get_cat_ids(idx)]
+        counts = np.bincount(np.array(labels, dtype=np.int64), minlength=self.num_classes)
+        return counts / max(len(labels), 1)
+
+
+def _find_problems(samples: Sequence[dict[str, Any]], indices: Iterable[int]) -> Problems:
+    found = {index: _file_problem(samples[index]) for index in indices}
+    return {index: problem for index, problem in found.items() if problem is not None}
+
+
+def _file_problem(sample: dict[str, str], decode: bool = False) -> str | None:
+    """What is wrong with the files of a sample; reads every pixel if `decode`."""
+    subject = "image"
+    try:
+        image = check_image(sample["gt_path"])
+        if decode:
+            check_decodes(sample["gt_path"])
+        if "depth_path" not in sample:
+            return None
+        subject = f"depth map {sample['depth_path']}"
+        depth = check_image(sample["depth_path"])
+        if decode:
+            check_decodes(sample["depth_path"])
+    except BadImageError as error:
+        return f"{subject} {error}"
+    if image.size != depth.size:
+        return (
+            f"{subject} is {depth.width}x{depth.height} pixels, its image is "
+            f"{image.width}x{image.height}; wanted equal sizes"
+        )
+    return None

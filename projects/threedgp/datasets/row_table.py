@@ -1,0 +1,107 @@
+"""One vector per image, kept in a memory-mapped array beside a list of image paths."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+ABSENT = -1
+
+
+def names_path(path: str | Path) -> Path:
+    """The text file that names the rows of the table at `path`."""
+    return Path(path).with_suffix(".txt")
+
+
+class RowTable:
+    """Rows of a ``.npy`` array, found by the image path that the sibling ``.txt`` gives them.
+
+    Row ``i`` belongs to line ``i`` of the text file; the order is free. The array stays on disk:
+    worker processes and copies of the table open it again instead of copying it.
+
+    Args:
+        path: The ``.npy`` file, a floating-point array of shape (n, d).
+        columns: The expected d, None for any.
+        field: Name of the config field the path came from, for error messages.
+
+    Raises:
+        FileNotFoundError: If the array or its list of names is missing.
+        ValueError: If the array is not (n, d) floating point, or rows and names do not match.
+    """
+
+    def __init__(self, path: str | Path, columns: int | None = None, field: str = "path") -> None:
+        self.path = Path(path)
+        self.field = field
+        self._rows: np.memmap | None = None
+        self._check_files()
+        self._check_array(columns)
+
+    def _check_files(self) -> None:
+        for file in (self.path, names_path(self.path)):
+            if not file.is_file():
+                raise FileNotFoundError(
+                    f"{self.field}={str(self.path)!r}: file {file} does not exist; wanted a .npy "
+                    "array (n, d) and beside it a .txt with one relative image path per line"
+                )
+
+    def _check_array(self, columns: int | None) -> None:
+        rows = self.rows
+        wanted = f"(n, {columns or 'd'}) floating point"
+        if (
+            rows.ndim != 2
+            or not np.issubdtype(rows.dtype, np.floating)
+            or (columns is not None and rows.shape[1] != columns)
+        ):
+            raise ValueError(
+                f"{self.field}={str(self.path)!r}: got an array {rows.shape} of "
+                f"{rows.dtype}, wanted {wanted}"
+            )
+
+    @property
+    def rows(self) -> np.ndarray:
+        """The memory-mapped array (n, d)."""
+        if self._rows is None:
+            self._rows = np.load(self.path, mmap_mode="r")
+        return self._rows
+
+    @property
+    def dim(self) -> int:
+        """Length d of a row."""
+        return self.rows.shape[1]
+
+    def __len__(self) -> int:
+        return self.rows.shape[0]
+
+    def __getitem__(self, row: int) -> Float[Tensor, " d"]:
+        return torch.from_numpy(np.array(self.rows[row], dtype=np.float32))
+
+    def rows_of(self, names: Iterable[str]) -> Int[np.ndarray, " k"]:
+        """Row of every image name, ``ABSENT`` (-1) where the table has none.
+
+        Args:
+            names: Paths relative to the data root, with forward slashes.
+
+        Raises:
+            ValueError: If the list of names is not as long as the array, or names a file twice.
+        """
+        index = self._read_index()
+        return np.array([index.get(name, ABSENT) for name in names], dtype=np.int64)
+
+    def _read_index(self) -> dict[str, int]:
+        lines = names_path(self.path).read_text(encoding="utf-8").splitlines()
+        index = {name: row for row, name in enumerate(lines)}
+        if len(lines) != len(self) or len(index) != len(lines):
+            raise ValueError(
+                f"{self.field}={str(self.path)!r}: {names_path(self.path)} has {len(lines)} lines "
+                f"({len(index)} different), wanted {len(self)} different ones, one per row"
+            )
+        return index
+
+    def __getstate__(self) -> dict:
+        # A pickled memmap becomes a full copy in memory; the file is opened again instead.
+        return {**self.__dict__, "_rows": None}

@@ -1,0 +1,26 @@
+"""Network layers: equalised, StyleGAN2, mapping and encoding layers."""
+
+from .encodings import ScalarEncoder
+from .equalized import EqualizedConv2d, EqualizedLinear, leaky_relu, normalize_second_moment
+from .mapping import CodeMapping, Label, StyleMapping, one_hot_label
+from .resampling import filter2d, upsample2d
+from .stylegan2 import NOISE_MODES, OutputLayer, SynthesisBlock, SynthesisLayer, modulated_conv2d
+
+__all__ = [
+    'NOISE_MODES',
+    'CodeMapping',
+    'EqualizedConv2d',
+    'EqualizedLinear',
+    'Label',
+    'OutputLayer',
+    'ScalarEncoder',
+    'StyleMapping',
+    'SynthesisBlock',
+    'SynthesisLayer',
+    'filter2d',
+    'leaky_relu',
+    'modulated_conv2d',
+    'normalize_second_moment',
+    'one_hot_label',
+    'upsample2d',
+]

@@ -1,0 +1,140 @@
+"""Mapping networks: latents, labels and patch codes to style codes (method sections 4 and 8)."""
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float, Int
+from mmengine.dist import all_reduce
+from torch import Tensor, nn
+
+from .equalized import EqualizedLinear, normalize_second_moment
+
+Label = Int[Tensor, ' n'] | Float[Tensor, 'n classes']
+
+
+def one_hot_label(label: Label | None, num_classes: int | None, n: int) -> Float[Tensor, 'n classes']:
+    """Return labels as one-hot rows (soft labels pass); the rows are empty without classes.
+
+    Raises:
+        ValueError: If a label is missing, has the wrong shape or lies outside [0, num_classes).
+    """
+    if not num_classes:
+        return torch.zeros(n, 0)
+    if label is None:
+        raise ValueError(f'label: got None, wanted {n} labels of {num_classes} classes')
+    if label.ndim == 2 and label.is_floating_point():
+        if label.shape != (n, num_classes):
+            raise ValueError(f'label: got shape {tuple(label.shape)}, wanted ({n}, {num_classes})')
+        return label
+    label = label.reshape(-1).long()
+    if len(label) != n:
+        raise ValueError(f'label: got {len(label)} labels, wanted {n}')
+    if n and not 0 <= int(label.min()) <= int(label.max()) < num_classes:
+        bad = sorted({int(v) for v in label if not 0 <= int(v) < num_classes})
+        raise ValueError(f'label: got {bad}, wanted integers in [0, {num_classes})')
+    return F.one_hot(label, num_classes).float()
+
+
+class StyleMapping(nn.Module):
+    """Mapping of (z, label) to style codes, with a running mean for truncation.
+
+    z and the embedded label are each brought to unit second moment, concatenated, and go through
+    leaky-ReLU layers.
+
+    Args:
+        z_dim: Width of the latent.
+        num_classes: Number of classes; None or 0 for none.
+        w_dim: Width of a style code.
+        num_layers: Fully connected layers.
+        lr_multiplier: Factor on their learning rate.
+        w_avg_decay: Decay of the running mean of w.
+    """
+
+    def __init__(
+        self,
+        z_dim: int = 512,
+        num_classes: int | None = 1000,
+        w_dim: int = 512,
+        num_layers: int = 2,
+        lr_multiplier: float = 0.01,
+        w_avg_decay: float = 0.998,
+    ) -> None:
+        super().__init__()
+        self.z_dim, self.num_classes, self.w_avg_decay = z_dim, num_classes, w_avg_decay
+        self.embed = EqualizedLinear(num_classes, w_dim) if num_classes else None
+        widths = [z_dim + (w_dim if num_classes else 0)] + [w_dim] * num_layers
+        self.layers = nn.ModuleList(
+            EqualizedLinear(i, o, 'leaky_relu', lr_multiplier)
+            for i, o in zip(widths[:-1], widths[1:], strict=True)
+        )
+        self.register_buffer('w_avg', torch.zeros(w_dim))
+
+    def forward(
+        self,
+        z: Float[Tensor, 'n z'],
+        label: Label | None = None,
+        update_w_avg: bool = False,
+    ) -> Float[Tensor, 'n w']:
+        """Map latents and labels to w.
+
+        Args:
+            z: Latents of unit variance.
+            label: Class indices or one-hot rows; ignored without classes.
+            update_w_avg: Move the running mean towards this batch's mean (of all ranks).
+        """
+        x = normalize_second_moment(z)
+        if self.embed is not None:
+            one_hot = one_hot_label(label, self.num_classes, z.shape[0]).to(z)
+            x = torch.cat([x, normalize_second_moment(self.embed(one_hot))], dim=1)
+        for layer in self.layers:
+            x = layer(x)
+        if update_w_avg:
+            mean = x.detach().mean(dim=0)
+            all_reduce(mean, op='mean')
+            self.w_avg.copy_(mean.lerp(self.w_avg, self.w_avg_decay))
+        return x
+
+    def truncate(
+        self,
+        ws: Float[Tensor, 'n l w'],
+        psi: float,
+        cutoff: int | None = None,
+        center: Float[Tensor, 'n w'] | None = None,
+    ) -> Float[Tensor, 'n l w']:
+        """Pull style codes towards the running mean: w_avg + psi (w - w_avg).
+
+        Args:
+            ws: One code for each layer.
+            psi: 1 leaves the codes as they are, 0 gives the mean.
+            cutoff: Truncate the first so many layers only.
+            center: What to pull towards instead, a class mean for example.
+        """
+        center = self.w_avg[None] if center is None else center
+        pulled = center[:, None].lerp(ws[:, :cutoff], psi)
+        return pulled if cutoff is None else torch.cat([pulled, ws[:, cutoff:]], dim=1)
+
+
+class CodeMapping(nn.Module):
+    """Mapping of a vector to a code: embedding, unit second moment, leaky-ReLU layers.
+
+    Args:
+        in_dim: Width of the input.
+        out_dim: Width of the code.
+        num_layers: Layers behind the embedding.
+        lr_multiplier: Factor on their learning rate.
+    """
+
+    def __init__(
+        self, in_dim: int, out_dim: int, num_layers: int = 2, lr_multiplier: float = 0.01
+    ) -> None:
+        super().__init__()
+        self.embed = EqualizedLinear(in_dim, out_dim)
+        self.layers = nn.ModuleList(
+            EqualizedLinear(out_dim, out_dim, 'leaky_relu', lr_multiplier) for _ in range(num_layers)
+        )
+
+    def forward(self, x: Float[Tensor, 'n i']) -> Float[Tensor, 'n o']:
+        """Map vectors to codes."""
+        x = normalize_second_moment(self.embed(x))
+        for layer in self.layers:
+            x = layer(x)
+        return x

@@ -1,0 +1,146 @@
+"""StyleGAN2 synthesis layers (Karras et al. 2020), with skip connections between resolutions."""
+
+import math
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from .equalized import EqualizedLinear, leaky_relu
+from .resampling import filter2d, upsample2d
+
+NOISE_MODES = ('random', 'const', 'none')
+
+
+def modulated_conv2d(
+    x: Float[Tensor, 'n i h w'],
+    weight: Float[Tensor, 'o i k k'],
+    styles: Float[Tensor, 'n i'],
+    demodulate: bool = True,
+    up: bool = False,
+) -> Float[Tensor, 'n o h2 w2']:
+    """Convolve with weights scaled by a style per input channel (eqs. 1 and 3 of StyleGAN2).
+
+    The style scales the input and the demodulation the output, which is the same as scaling the weights
+    of each sample but needs one convolution for the whole batch.
+
+    Args:
+        x: Feature maps.
+        weight: Kernel, shared by the batch.
+        styles: Factor on each input channel.
+        demodulate: Divide each output channel by the norm of its scaled kernel.
+        up: Double the resolution: transposed convolution of stride 2, then the filter.
+    """
+    x = x * styles[:, :, None, None]
+    if up:
+        x = F.conv_transpose2d(x, weight.transpose(0, 1), stride=2)
+        x = filter2d(x, padding=(1, 1), gain=4.0)
+    else:
+        x = F.conv2d(x, weight, padding=weight.shape[-1] // 2)
+    if demodulate:
+        norm = styles.square() @ weight.square().sum(dim=(2, 3)).T
+        x = x * (norm + 1e-8).rsqrt()[:, :, None, None]
+    return x
+
+
+class SynthesisLayer(nn.Module):
+    """Modulated 3x3 convolution, spatial noise, bias, leaky ReLU.
+
+    Args:
+        in_channels: Channels of the input.
+        out_channels: Channels of the output.
+        w_dim: Width of a style code.
+        resolution: Side of the output.
+        up: Double the resolution.
+    """
+
+    def __init__(
+        self, in_channels: int, out_channels: int, w_dim: int, resolution: int, up: bool = False
+    ) -> None:
+        super().__init__()
+        self.affine = EqualizedLinear(w_dim, in_channels, bias_init=1)
+        self.weight = nn.Parameter(torch.randn(out_channels, in_channels, 3, 3))
+        self.bias = nn.Parameter(torch.zeros(out_channels))
+        self.noise_strength = nn.Parameter(torch.zeros([]))
+        self.register_buffer('noise_const', torch.randn(resolution, resolution))
+        self.up = up
+
+    def forward(
+        self, x: Float[Tensor, 'n i h w'], w: Float[Tensor, 'n d'], noise_mode: str
+    ) -> Float[Tensor, 'n o h2 w2']:
+        """Apply the layer; noise is drawn anew (``random``), the stored one (``const``) or ``none``."""
+        x = modulated_conv2d(x, self.weight, self.affine(w), up=self.up)
+        if noise_mode == 'random':
+            x = x + torch.randn_like(x[:, :1]) * self.noise_strength
+        elif noise_mode == 'const':
+            x = x + self.noise_const * self.noise_strength
+        return leaky_relu(x + self.bias[:, None, None])
+
+
+class OutputLayer(nn.Module):
+    """Modulated 1x1 convolution without demodulation: features to output channels ("torgb").
+
+    Args:
+        in_channels: Channels of the input.
+        out_channels: Channels of the output.
+        w_dim: Width of a style code.
+    """
+
+    def __init__(self, in_channels: int, out_channels: int, w_dim: int) -> None:
+        super().__init__()
+        self.affine = EqualizedLinear(w_dim, in_channels, bias_init=1)
+        self.weight = nn.Parameter(torch.randn(out_channels, in_channels, 1, 1))
+        self.bias = nn.Parameter(torch.zeros(out_channels))
+        self.weight_gain = 1 / math.sqrt(in_channels)
+
+    def forward(self, x: Float[Tensor, 'n i h w'], w: Float[Tensor, 'n d']) -> Float[Tensor, 'n o h w']:
+        """Apply the layer."""
+        styles = self.affine(w) * self.weight_gain
+        return modulated_conv2d(x, self.weight, styles, demodulate=False) + self.bias[:, None, None]
+
+
+class SynthesisBlock(nn.Module):
+    """One resolution: (upsampling layer,) layer, and an output layer that is added to the skip image.
+
+    Args:
+        in_channels: Channels of the input; 0 starts from a learned constant.
+        out_channels: Channels of the features.
+        image_channels: Channels of the output image.
+        w_dim: Width of a style code.
+        resolution: Side of the output.
+    """
+
+    def __init__(
+        self, in_channels: int, out_channels: int, image_channels: int, w_dim: int, resolution: int
+    ) -> None:
+        super().__init__()
+        if in_channels == 0:
+            self.const = nn.Parameter(torch.randn(out_channels, resolution, resolution))
+            self.conv0 = None
+        else:
+            self.conv0 = SynthesisLayer(in_channels, out_channels, w_dim, resolution, up=True)
+        self.conv1 = SynthesisLayer(out_channels, out_channels, w_dim, resolution)
+        self.to_image = OutputLayer(out_channels, image_channels, w_dim)
+
+    @property
+    def num_convs(self) -> int:
+        """Style codes that the block uses up; its output layer borrows the next block's first."""
+        return 1 if self.conv0 is None else 2
+
+    def forward(
+        self,
+        x: Float[Tensor, 'n i h w'] | None,
+        image: Float[Tensor, 'n c h w'] | None,
+        ws: Float[Tensor, 'n l d'],
+        noise_mode: str,
+    ) -> tuple[Tensor, Tensor]:
+        """Return the features and the image of this resolution."""
+        codes = iter(ws.unbind(dim=1))
+        if self.conv0 is None:
+            x = self.const.expand(ws.shape[0], -1, -1, -1)
+        else:
+            x = self.conv0(x, next(codes), noise_mode)
+        x = self.conv1(x, next(codes), noise_mode)
+        out = self.to_image(x, next(codes))
+        return x, out if image is None else upsample2d(image) + out

@@ -1,0 +1,110 @@
+"""Depth adaptor: lets the generator's depth be right although the estimated one is not (section 7)."""
+
+import torch
+from jaxtyping import Float, Int
+from mmagic.registry import MODELS
+from torch import Tensor, nn
+
+from ..layers import EqualizedConv2d
+from ..schedules import build_schedule
+
+_STRATEGIES = ('random', 'last', 'mean')
+
+
+@MODELS.register_module()
+class DepthAdaptor(nn.Module):
+    """Small convolutional network from rendered depth to what an estimator might have said.
+
+    The depth is normalised to [-1, 1] with a learned near plane; with the outputs after each layer that
+    makes ``num_layers + 1`` candidates, of which training draws one per sample.
+
+    Args:
+        near: Nearest depth, world units.
+        far: Farthest depth, world units.
+        hidden_dim: Channels of the convolutions.
+        num_layers: Convolutions.
+        kernel_size: Side of their kernels, odd.
+        near_offset_fraction: Most that the near plane may move, as a fraction of far - near.
+        near_offset_init: Initial value of its logit.
+        identity_prob: Probability of the unadapted depth: a number or a schedule. None is the release's:
+            from 1 / candidates to 0.1 over 10 000 kimg. The other probabilities lie on a line through it.
+        strategy: What training takes: ``random``, ``last`` or ``mean``. Evaluation takes the last (or the
+            mean).
+    """
+
+    def __init__(
+        self,
+        near: float = 0.75,
+        far: float = 1.25,
+        hidden_dim: int = 64,
+        num_layers: int = 3,
+        kernel_size: int = 5,
+        near_offset_fraction: float = 0.25,
+        near_offset_init: float = -3.0,
+        identity_prob: float | dict | None = None,
+        strategy: str = 'random',
+    ) -> None:
+        super().__init__()
+        if strategy not in _STRATEGIES:
+            raise ValueError(f'strategy: got {strategy!r}, wanted one of {_STRATEGIES}')
+        if identity_prob is None:
+            identity_prob = dict(start=1 / (num_layers + 1), end=0.1, over_kimg=10_000)
+        self.near, self.far = near, far
+        self.near_offset_fraction = near_offset_fraction
+        self.identity_prob = build_schedule(identity_prob)
+        self.strategy = strategy
+        self.near_offset_logit = nn.Parameter(torch.full((1,), float(near_offset_init)))
+        widths = [1] + [hidden_dim] * num_layers
+        self.layers = nn.ModuleList(
+            EqualizedConv2d(i, o, kernel_size, 'leaky_relu')
+            for i, o in zip(widths[:-1], widths[1:], strict=True)
+        )
+        self.head = EqualizedConv2d(hidden_dim, 1, 1)
+
+    def normalize(self, depth: Float[Tensor, 'n 1 h w']) -> Float[Tensor, 'n 1 h w']:
+        """Map the learned near plane to -1 and far to 1."""
+        offset = self.near_offset_logit.sigmoid() * self.near_offset_fraction * (self.far - self.near)
+        near = self.near + offset
+        return 2 * (depth - (self.far + near) / 2) / (self.far - near + 1e-12)
+
+    def candidates(self, depth: Float[Tensor, 'n 1 h w']) -> Float[Tensor, 'n k 1 h w']:
+        """Return the normalised depth and the head's output after each layer."""
+        maps = [self.normalize(depth)]
+        x = maps[0]
+        for layer in self.layers:
+            x = layer(x)
+            maps.append(self.head(x))
+        return torch.stack(maps, dim=1)
+
+    def selection_probs(self, kimg: float) -> Float[Tensor, ' k']:
+        """Probability of each candidate after ``kimg``: linear in the index, summing to 1."""
+        k = len(self.layers) + 1
+        start = self.identity_prob(kimg)
+        slope = 2 * (1 - k * start) / (k * (k - 1))
+        return start + slope * torch.arange(k)
+
+    def forward(
+        self,
+        depth: Float[Tensor, 'n 1 h w'],
+        kimg: float = 0.0,
+        choice: Int[Tensor, ' n'] | None = None,
+    ) -> Float[Tensor, 'n 1 h w']:
+        """Adapt depth maps.
+
+        Args:
+            depth: Rendered depth in world units.
+            kimg: Thousands of images seen; used in training.
+            choice: Candidate to take for each sample; None draws in training.
+
+        Returns:
+            Depth in the range of real maps, about [-1, 1].
+        """
+        maps = self.candidates(depth)
+        if self.strategy == 'mean':
+            return maps.mean(dim=1)
+        if choice is None and self.training and self.strategy == 'random':
+            probs = self.selection_probs(kimg).to(depth.device)
+            choice = torch.multinomial(probs, depth.shape[0], replacement=True)
+        if choice is None:
+            return maps[:, -1]
+        return maps[torch.arange(len(choice), device=depth.device), choice.long()]

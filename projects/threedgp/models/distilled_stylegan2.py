@@ -1,0 +1,65 @@
+"""The toolkit's StyleGAN2 with classifier distillation: the 2D baseline of the paper's third claim."""
+
+from typing import Any
+
+import torch
+from mmagic.models import StyleGAN2
+from mmagic.registry import MODELS
+from mmagic.structures import DataSample
+from mmengine.dist import get_world_size
+from mmengine.optim import OptimWrapper
+from torch import Tensor
+
+
+@MODELS.register_module()
+class DistilledStyleGAN2(StyleGAN2):
+    """StyleGAN2 whose discriminator also predicts a classifier's features of real images.
+
+    Args:
+        *args: As of the toolkit's ``StyleGAN2``; the discriminator has to take ``return_features``, as
+            ``DistilledDiscriminator`` does.
+        distillation: Config of the ``KnowledgeDistillationLoss``.
+        teacher: Config of the teacher (RGB images in [-1, 1]); None if the dataset delivers
+            ``teacher_feature``.
+        channel_order: Order of the model's images, ``bgr`` (the toolkit's default) or ``rgb``.
+        **kwargs: Likewise.
+    """
+
+    def __init__(
+        self,
+        *args: Any,
+        distillation: dict,
+        teacher: dict | None = None,
+        channel_order: str = 'bgr',
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(*args, **kwargs)
+        if channel_order not in ('bgr', 'rgb'):
+            raise ValueError(f"channel_order: got {channel_order!r}, wanted 'bgr' or 'rgb'")
+        self.distillation = MODELS.build(distillation)
+        self.teacher = MODELS.build(teacher) if teacher else None
+        self.channel_order = channel_order
+        self.register_buffer('images_seen', torch.zeros((), dtype=torch.long))
+
+    def teacher_features(self, real: Tensor, data_samples: DataSample) -> Tensor:
+        """Return the teacher's features of real images: the dataset's, or computed now."""
+        if self.teacher is None:
+            return data_samples.teacher_feature
+        with torch.no_grad():
+            return self.teacher(real.flip(1) if self.channel_order == 'bgr' else real)
+
+    def train_discriminator(
+        self, inputs: dict, data_samples: DataSample, optimizer_wrapper: OptimWrapper
+    ) -> dict[str, Tensor]:
+        """Train the discriminator for one step on both of its heads."""
+        real = data_samples.gt_img
+        target = self.teacher_features(real, data_samples)
+        with torch.no_grad():
+            fake = self.generator(self.noise_fn(num_batches=len(real)), return_noise=False)
+        fake_logits = self.discriminator(fake)
+        real_logits, predicted = self.discriminator(real, return_features=True)
+        loss, logs = self.disc_loss(fake_logits, real_logits, real)
+        loss_kd = self.distillation(predicted, target, kimg=self.images_seen.item() / 1000)
+        optimizer_wrapper.update_params(loss + loss_kd)
+        self.images_seen += len(real) * get_world_size()
+        return logs | dict(loss_kd=loss_kd)

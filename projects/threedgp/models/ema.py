@@ -1,0 +1,57 @@
+"""Weight average of the generator, in images seen (method section 10)."""
+
+import torch
+from mmagic.registry import MODELS
+from mmengine.model import BaseAveragedModel
+from torch import Tensor, nn
+
+
+def ema_decay(images_seen: int, batch_size: int, half_life_kimg: float, rampup: float) -> float:
+    """Return the decay of one step: 0.5^(batch / half life).
+
+    Args:
+        images_seen: Images before the step; 0 gives a decay of 0, which copies the weights.
+        batch_size: Images of the step, over all processes.
+        half_life_kimg: Half-life in thousands of images.
+        rampup: The half-life is at most this fraction of ``images_seen``.
+    """
+    half_life = min(half_life_kimg * 1000, rampup * images_seen)
+    return 0.5 ** (batch_size / max(half_life, 1e-8))
+
+
+@MODELS.register_module()
+class ImagesSeenEMA(BaseAveragedModel):
+    """Exponential moving average whose half-life is counted in images; buffers are copied.
+
+    The toolkit's ``RampUpEMA`` counts steps, from 1, and takes the batch size from its config.
+
+    Args:
+        model: The model to average.
+        half_life_kimg: Half-life in thousands of images; None for 0.3125 images of the batch in kimg (20 at a
+            batch of 64).
+        rampup: The half-life is at most this fraction of the images seen.
+    """
+
+    def __init__(
+        self, model: nn.Module, half_life_kimg: float | None = None, rampup: float = 0.05
+    ) -> None:
+        super().__init__(model, update_buffers=False)
+        self.half_life_kimg, self.rampup = half_life_kimg, rampup
+        self.decay = 0.0
+
+    def step(self, model: nn.Module, images_seen: int, batch_size: int) -> None:
+        """Move towards ``model`` after a step of ``batch_size`` images that began at ``images_seen``."""
+        half_life = 0.3125 * batch_size if self.half_life_kimg is None else self.half_life_kimg
+        self.decay = ema_decay(images_seen, batch_size, half_life, self.rampup)
+        self.update_parameters(model)
+        for average, source in zip(self.module.buffers(), model.buffers(), strict=True):
+            average.copy_(source)
+
+    def avg_func(self, averaged_param: Tensor, source_param: Tensor, steps: int) -> None:
+        """Average one parameter in place."""
+        averaged_param.lerp_(source_param.to(averaged_param), 1 - self.decay)
+
+    @torch.no_grad()
+    def update_parameters(self, model: nn.Module) -> None:
+        """Average all parameters with the current decay."""
+        super().update_parameters(model)

@@ -1,0 +1,131 @@
+"""Pinhole cameras on a sphere, and the rays of their pixels (method section 2).
+
+The world is right-handed with +y up. A point at yaw a, pitch b and radius r lies at
+``(-r sin b sin a, r cos b, r sin b cos a)``: yaw 0 on the horizon (pitch pi/2) is +z. A camera looks
+along -z of its own frame, +x is right and +y is up.
+"""
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor
+
+from .patches import Patch, patch_positions
+
+CAMERA_FIELDS = (
+    'yaw',
+    'pitch',
+    'roll',
+    'fov_deg',
+    'radius',
+    'look_at_yaw',
+    'look_at_pitch',
+    'look_at_radius',
+)
+
+
+@dataclass(frozen=True)
+class Camera:
+    """A batch of cameras, each of 8 numbers.
+
+    Args:
+        params: In the order of ``CAMERA_FIELDS``: yaw, pitch, roll (radians, pitch from +y in (0, pi), roll
+            always 0), field of view (degrees, full angle), radius (world units), and the point looked
+            at: yaw, pitch (radians), radius (world units).
+    """
+
+    params: Float[Tensor, 'n 8']
+
+    @property
+    def angles(self) -> Float[Tensor, 'n 3']:
+        """Yaw, pitch, roll of the camera position, radians."""
+        return self.params[:, 0:3]
+
+    @property
+    def fov_deg(self) -> Float[Tensor, ' n']:
+        """Full field of view, degrees."""
+        return self.params[:, 3]
+
+    @property
+    def radius(self) -> Float[Tensor, ' n']:
+        """Distance of the camera from the world's origin."""
+        return self.params[:, 4]
+
+    @property
+    def look_at(self) -> Float[Tensor, 'n 3']:
+        """Yaw, pitch (radians) and radius of the point looked at."""
+        return self.params[:, 5:8]
+
+    def __len__(self) -> int:
+        return self.params.shape[0]
+
+    def __getitem__(self, index: slice | Tensor) -> 'Camera':
+        return Camera(self.params[index])
+
+    def to(self, device: torch.device | str) -> 'Camera':
+        """Return the same cameras on another device."""
+        return Camera(self.params.to(device))
+
+
+def spherical_to_cartesian(
+    yaw: Float[Tensor, ' n'], pitch: Float[Tensor, ' n'], radius: Float[Tensor, ' n']
+) -> Float[Tensor, 'n 3']:
+    """Convert yaw and pitch (radians) and a radius to a world point."""
+    return torch.stack(
+        [
+            -radius * pitch.sin() * yaw.sin(),
+            radius * pitch.cos(),
+            radius * pitch.sin() * yaw.cos(),
+        ],
+        dim=-1,
+    )
+
+
+def camera_origin(camera: Camera) -> Float[Tensor, 'n 3']:
+    """Return the camera centres in the world."""
+    return spherical_to_cartesian(camera.params[:, 0], camera.params[:, 1], camera.radius)
+
+
+def look_at_point(camera: Camera) -> Float[Tensor, 'n 3']:
+    """Return the points looked at in the world."""
+    yaw, pitch, radius = camera.look_at.unbind(dim=1)
+    return spherical_to_cartesian(yaw, pitch, radius)
+
+
+def camera_to_world(camera: Camera) -> Float[Tensor, 'n 4 4']:
+    """Return camera-to-world matrices: columns right, up, backward, position; world up is +y."""
+    origin = camera_origin(camera)
+    backward = F.normalize(origin - look_at_point(camera), dim=-1)
+    world_up = torch.tensor([0.0, 1.0, 0.0], dtype=origin.dtype, device=origin.device)
+    right = F.normalize(torch.cross(world_up.expand_as(backward), backward, dim=-1), dim=-1)
+    up = torch.cross(backward, right, dim=-1)
+    top = torch.stack([right, up, backward, origin], dim=-1)
+    bottom = torch.tensor([0.0, 0.0, 0.0, 1.0], dtype=origin.dtype, device=origin.device)
+    return torch.cat([top, bottom.expand(len(camera), 1, 4)], dim=1)
+
+
+def pixel_rays(
+    camera: Camera, resolution: int, patch: Patch | None = None
+) -> tuple[Float[Tensor, 'n r 3'], Float[Tensor, 'n r 3']]:
+    """Cast one ray through each pixel centre, row by row from the top left.
+
+    Args:
+        camera: n cameras.
+        resolution: Side of the (square) image or patch in pixels; r = resolution ** 2.
+        patch: The part of the image plane that is seen; None for all of it.
+
+    Returns:
+        Ray origins and unit directions in the world.
+    """
+    if patch is None:
+        patch = Patch.full(len(camera), device=camera.params.device)
+    xy = patch_positions(patch, resolution).to(camera.params.dtype).flatten(1, 2)
+    focal = 1.0 / torch.tan(torch.deg2rad(camera.fov_deg) / 2)
+    z = -focal[:, None, None].expand(-1, xy.shape[1], 1)
+    in_camera = F.normalize(torch.cat([xy, z], dim=-1), dim=-1)
+    cam2world = camera_to_world(camera)
+    directions = in_camera @ cam2world[:, :3, :3].transpose(1, 2)
+    origins = cam2world[:, None, :3, 3].expand_as(directions)
+    return origins, directions

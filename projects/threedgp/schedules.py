@@ -1,0 +1,39 @@
+"""Schedules: values of the training time, which is one number, the images seen so far."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Linear:
+    """A value that moves linearly from ``start`` to ``end`` and then stays there.
+
+    Args:
+        start: Value at 0 kimg.
+        end: Value from ``over_kimg`` on.
+        over_kimg: Length of the ramp in thousands of images. 0 means that ``end`` holds at once.
+
+    Raises:
+        ValueError: If ``over_kimg`` is negative.
+    """
+
+    start: float
+    end: float
+    over_kimg: float
+
+    def __post_init__(self) -> None:
+        if self.over_kimg < 0:
+            raise ValueError(f'over_kimg: got {self.over_kimg}, wanted a number >= 0')
+
+    def __call__(self, kimg: float) -> float:
+        """Return the value after ``kimg`` thousand images."""
+        progress = min(kimg / self.over_kimg, 1.0) if self.over_kimg > 0 else 1.0
+        return self.start + (self.end - self.start) * progress
+
+
+def build_schedule(value: float | dict | Linear) -> Linear:
+    """Make a schedule of a config value: a number (constant) or ``dict(start, end, over_kimg)``."""
+    if isinstance(value, Linear):
+        return value
+    if isinstance(value, dict):
+        return Linear(**value)
+    return Linear(start=value, end=value, over_kimg=0)

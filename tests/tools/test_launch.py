@@ -1,0 +1,149 @@
+"""projects/threedgp/engine/launch.py and the command lines of train.py and test.py."""
+
+import argparse
+import json
+import math
+
+import pytest
+import torch
+from mmengine.config import Config
+
+from projects.threedgp.engine import launch
+from tools import test as test_tool
+from tools import train as train_tool
+
+CONFIG = """
+dataset = dict(type='A', data_root='old', data_prefix='train')
+train_dataloader = dict(dataset=dict(type='Repeat', times=2, dataset=dataset))
+val_dataloader = dict(dataset=dict(type='Concat', datasets=[dataset, dataset]))
+test_dataloader = [dict(dataset=dataset), dict(dataset=dataset)]
+val_evaluator = dict(metrics=[dict(type='F', real=dict(data_root='old')), dict(type='I')])
+test_evaluator = val_evaluator
+model = dict(type='M', data_root='untouched')
+"""
+
+
+@pytest.fixture
+def config_path(tmp_path):
+    path = tmp_path / "tiny.py"
+    path.write_text(CONFIG)
+    return path
+
+
+@pytest.fixture
+def data_root(tmp_path):
+    folder = tmp_path / "new"
+    (folder / "class").mkdir(parents=True)
+    return folder
+
+
+def arguments(tool, *argv):
+    return tool.parse_arguments([str(arg) for arg in argv])
+
+
+def test_data_root_reaches_every_loader_and_metric(config_path, data_root):
+    config = launch.load_config(arguments(train_tool, config_path, "--data-root", data_root))
+    text = Config({key: config[key] for key in launch.DATA_SECTIONS}).dump()
+    assert "'old'" not in text
+    assert text.count(str(data_root)) == 1 + 2 + 2 + 1 + 1
+    assert config.model.data_root == "untouched"
+    assert config.train_dataloader.dataset.dataset.data_prefix == "train"
+
+
+def test_data_root_without_a_dataset_is_an_error(tmp_path):
+    with pytest.raises(ValueError, match=r"no loader of .* has a data_root"):
+        launch.redirect_data_root(Config(dict(train_dataloader=dict(batch_size=1))), str(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("argv", "message"),
+    [
+        (["missing.py"], "file 'missing.py' does not exist"),
+        (["CONFIG", "--data-root", "missing"], "folder 'missing' does not exist"),
+        (["CONFIG", "--data-root", "EMPTY"], "is empty"),
+        (["CONFIG", "--resume", "missing.pth"], "file 'missing.pth' does not exist"),
+    ],
+)
+def test_missing_paths_are_named(config_path, tmp_path, capsys, argv, message):
+    (tmp_path / "empty").mkdir()
+    stands_for = {"CONFIG": config_path, "EMPTY": tmp_path / "empty"}
+    with pytest.raises(SystemExit):
+        arguments(train_tool, *(stands_for.get(arg, arg) for arg in argv))
+    assert message in capsys.readouterr().err
+
+
+def test_missing_checkpoint_is_named(config_path, capsys):
+    with pytest.raises(SystemExit):
+        arguments(test_tool, config_path, "missing.pth")
+    assert "file 'missing.pth' does not exist" in capsys.readouterr().err
+
+
+def test_work_dir_is_the_argument_else_the_config_else_its_name(config_path):
+    def work_dir(*argv):
+        return launch.load_config(arguments(train_tool, config_path, *argv)).work_dir
+
+    assert work_dir("--work-dir", "a", "--cfg-options", "work_dir=b") == "a"
+    assert work_dir("--cfg-options", "work_dir=b") == "b"
+    assert work_dir() == "work_dirs/tiny"
+
+
+def test_resume_is_off_automatic_or_from_a_path(config_path, tmp_path):
+    checkpoint = tmp_path / "iter_1.pth"
+    checkpoint.touch()
+
+    def resumed(*argv):
+        args = arguments(train_tool, config_path, *argv)
+        config = launch.load_config(args)
+        launch.apply_resume(config, args.resume)
+        return config.get("resume"), config.get("load_from")
+
+    assert resumed() == (None, None)
+    assert resumed("--resume") == resumed("--resume", "auto") == (True, None)
+    assert resumed("--resume", checkpoint) == (True, str(checkpoint))
+
+
+def test_processes_on_cpu_use_gloo_and_no_device(monkeypatch):
+    started = []
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.distributed, "init_process_group", started.append)
+    monkeypatch.setenv("LOCAL_RANK", "0")
+    config = Config(dict(model_wrapper_cfg=dict(type="MMSeparateDistributedDataParallel")))
+    launch.join_processes(config, "pytorch")
+    assert started == ["gloo"]
+    assert config.launcher == "pytorch"
+    assert config.model_wrapper_cfg == dict(
+        type="MMSeparateDistributedDataParallel", device_ids=None
+    )
+    with pytest.raises(ValueError, match="'slurm' needs CUDA"):
+        launch.join_processes(config, "slurm")
+
+
+def test_one_process_starts_no_group():
+    config = Config(dict())
+    launch.join_processes(config, "none")
+    assert config.launcher == "none"
+    assert not torch.distributed.is_initialized()
+
+
+def test_metrics_become_json_and_a_table(tmp_path):
+    metrics = {"FID/fid": torch.tensor(12.5), "IS/is": 3, "NFS/nfs": math.nan}
+    paths = launch.save_metrics(metrics, tmp_path / "out", checkpoint="a.pth")
+    assert [path.name for path in paths] == ["metrics.json", "metrics.md"]
+    saved = json.loads(paths[0].read_text(), parse_constant=pytest.fail)
+    assert saved == {
+        "checkpoint": "a.pth",
+        "metrics": {"FID/fid": 12.5, "IS/is": 3.0, "NFS/nfs": "nan"},
+    }
+    table = paths[1].read_text().splitlines()
+    assert table[0] == "* checkpoint: `a.pth`"
+    assert "| FID/fid | 12.5 |" in table and "| NFS/nfs | nan |" in table
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
+        "metrics.json",
+        "metrics.md",
+    ]
+
+
+def test_a_url_is_left_to_the_loader():
+    assert launch.existing_file("https://example.com/a.pth") == "https://example.com/a.pth"
+    with pytest.raises(argparse.ArgumentTypeError):
+        launch.existing_file("a.pth")

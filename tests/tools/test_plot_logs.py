@@ -1,0 +1,74 @@
+"""tools/plot_logs.py: from the toolkit's scalar logs to one picture."""
+
+import json
+import math
+
+import imageio.v3 as iio
+import pytest
+
+from tools import plot_logs
+
+
+def write_log(work_dir, name, *lines):
+    folder = work_dir / name / "vis_data"
+    folder.mkdir(parents=True)
+    texts = [line if isinstance(line, str) else json.dumps(line) for line in lines]
+    (folder / "scalars.json").write_text("\n".join(texts) + "\n")
+
+
+def curves_of(work_dir):
+    return plot_logs.collect_curves(plot_logs.read_records(plot_logs.find_logs(work_dir)))
+
+
+def test_draws_training_and_validation_values(tmp_path):
+    train = [{"loss_disc": 1.0 / i, "lr": 1e-3, "iter": i, "step": i} for i in range(1, 5)]
+    write_log(tmp_path, "20250101_000000", *train, {"FID/fid": 300.0, "step": 4})
+    plot_logs.main([str(tmp_path)])
+    picture = iio.imread(tmp_path / "curves.png")
+    assert picture.ndim == 3 and picture.std() > 0
+    assert not list(tmp_path.glob(".curves*"))
+
+
+def test_resumed_run_replaces_the_steps_it_repeats(tmp_path):
+    write_log(tmp_path, "20250101_000000", {"loss": 1.0, "step": 1}, {"loss": 2.0, "step": 2})
+    write_log(tmp_path, "20250102_000000", {"loss": 3.0, "step": 2}, {"loss": 4.0, "step": 3})
+    assert curves_of(tmp_path) == {"loss": {1: 1.0, 2: 3.0, 3: 4.0}}
+
+
+def test_ragged_records_and_a_cut_off_line_do_no_harm(tmp_path, capsys):
+    write_log(
+        tmp_path,
+        "20250101_000000",
+        {"loss": 1.0, "name": "x", "flag": True, "step": 1},
+        {"other": math.nan, "step": 2},
+        {"loss": 3.0},
+        '{"loss": 2.0, "st',
+    )
+    assert curves_of(tmp_path) == {"loss": {1: 1.0}}
+    assert "scalars.json:4" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("name", "panel"),
+    [
+        ("loss_disc_gan", "Losses"),
+        ("logits_real", "Logits"),
+        ("grad_norm/generator", "Gradient norms"),
+        ("FID-Full/fid", "Metrics"),
+        ("schedule/blur_sigma", "Schedules"),
+        ("memory", "Speed and memory"),
+        ("something", "Others"),
+    ],
+)
+def test_each_value_has_its_panel(name, panel):
+    assert plot_logs.panel_of(name) == panel
+
+
+def test_no_log_and_no_numbers_are_said_so(tmp_path, capsys):
+    with pytest.raises(SystemExit):
+        plot_logs.main([str(tmp_path)])
+    assert "no */vis_data/scalars.json" in capsys.readouterr().err
+    write_log(tmp_path, "20250101_000000", {"step": 1})
+    with pytest.raises(SystemExit):
+        plot_logs.main([str(tmp_path)])
+    assert "no numbers yet" in capsys.readouterr().err

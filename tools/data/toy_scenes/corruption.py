@@ -1,0 +1,73 @@
+"""Depth as a monocular estimator would see it: right in order, wrong in scale, edges and detail."""
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from .settings import ToySettings
+
+Array = NDArray[np.float64]
+CORRUPTION_STREAM = 2
+MAX_VALUE = 65535
+
+
+def encode_depth(depth: NDArray, settings: ToySettings) -> NDArray[np.uint16]:
+    """Returns exact depth as 16-bit values: near is 0, far is 65535.
+
+    Args:
+        depth: Distances (n, n) along the unit rays, clipped to [near, far].
+        settings: Provides near and far.
+    """
+    share = (depth.astype(np.float64) - settings.near) / (settings.far - settings.near)
+    return np.round(np.clip(share, 0, 1) * MAX_VALUE).astype(np.uint16)
+
+
+def corrupt_depth(
+    depth: NDArray, seed: int, index: int, settings: ToySettings
+) -> NDArray[np.uint16]:
+    """Imitates the output of a monocular depth estimator; larger is farther.
+
+    Scale and shift are lost because the result fills the 16-bit range of every image, give or take
+    a random small fraction of pixels that saturates at either end.
+
+    Args:
+        depth: Exact distances (n, n), clipped to [near, far].
+        seed: Seed of the data set.
+        index: Number of the image.
+        settings: Provides near, far and the rate of plane-like failures.
+    """
+    rng = np.random.default_rng([seed, index, CORRUPTION_STREAM])
+    fails = rng.random() < settings.failure_rate
+    share = (depth.astype(np.float64) - settings.near) / (settings.far - settings.near)
+    value = share ** np.exp(rng.uniform(-0.5, 0.5))
+    value = _bend(value, rng)
+    value = cv2.GaussianBlur(value, (0, 0), rng.uniform(0.006, 0.022) * len(value))
+    value = value + rng.uniform(0.02, 0.1) * _smooth_field(len(value), rng)
+    plane = _plane(len(value), rng)
+    if fails:
+        value = plane + 0.1 * value
+    low, high = np.percentile(value, [rng.uniform(0, 2), rng.uniform(98, 100)])
+    value = np.clip((value - low) / max(high - low, 1e-6), 0, 1)
+    return np.round(value * MAX_VALUE).astype(np.uint16)
+
+
+def _bend(image: Array, rng: np.random.Generator) -> Array:
+    """Moves image content by up to about 2 percent of the side, smoothly."""
+    side = len(image)
+    grid = np.arange(side, dtype=np.float64)
+    reach = rng.uniform(0.0, 0.02) * side
+    x = grid[None, :] + reach * _smooth_field(side, rng)
+    y = grid[:, None] + reach * _smooth_field(side, rng)
+    x, y = x.astype(np.float32), y.astype(np.float32)
+    return cv2.remap(image, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+
+
+def _smooth_field(side: int, rng: np.random.Generator) -> Array:
+    """Returns a low-frequency field (side, side) with values around [-1, 1]."""
+    return cv2.resize(rng.uniform(-1, 1, (4, 4)), (side, side), interpolation=cv2.INTER_CUBIC)
+
+
+def _plane(side: int, rng: np.random.Generator) -> Array:
+    """Returns a plane (side, side) that recedes upwards, tilted a little to one side."""
+    position = np.linspace(0, 1, side)
+    return rng.uniform(0.6, 1.0) * position[::-1, None] + rng.uniform(-0.3, 0.3) * position

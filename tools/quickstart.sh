@@ -1,0 +1,135 @@
+#!/usr/bin/env bash
+# From an empty machine to a small trained 3DGP: installs, makes a training set, trains, evaluates and
+# renders, in at most ten minutes on two CPU cores. Everything lands in work_dirs/quickstart.
+#
+#   bash tools/quickstart.sh                        trains on procedural scenes
+#   bash tools/quickstart.sh PHOTOS_DIR             trains on a folder of images, nested or not
+#       --depth-model NAME_OR_DIR                   ... with depth from this `transformers` model
+#   THREEDGP_NO_VENV=1                              uses the active environment, not .venv
+#   THREEDGP_QUICKSTART_ITERS=N                     trains for N iterations
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+OUT=work_dirs/quickstart
+CONFIG=configs/3dgp_quickstart.py
+
+# What sets the run's length and size, and what a training set without depth changes in the config.
+ITERS="${THREEDGP_QUICKSTART_ITERS:-600}"
+RESOLUTION=32
+NUM_SCENES=1024
+SEED=0
+TRAIN_OPTIONS=("train_cfg.max_iters=$ITERS")
+NO_DEPTH_OPTIONS=()
+num_classes_options() { printf '%s\n' "model.num_classes=$1"; }
+
+usage() { sed -n '2,/^set/{/^#/s/^# \{0,1\}//p}' "${BASH_SOURCE[0]}"; }
+
+say() { printf '\n[quickstart] %s\n' "$*"; }
+
+fail() {
+    printf '[quickstart] error: %s\n' "$*" >&2
+    exit 1
+}
+
+# Runs a command under a title and says how long it took.
+step() {
+    local title="$1" started=$SECONDS
+    shift
+    say "$title"
+    "$@" || fail "$title: exit status $?; the messages are above"
+    printf '[quickstart] %s: %d s\n' "$title" $((SECONDS - started))
+}
+
+PHOTOS="" DEPTH_MODEL=""
+while (($#)); do
+    case "$1" in
+        -h | --help)
+            usage
+            exit 0
+            ;;
+        --depth-model)
+            (($# > 1)) || fail "--depth-model wants a folder or a hub name"
+            DEPTH_MODEL="$2"
+            shift
+            ;;
+        --depth-model=*) DEPTH_MODEL="${1#*=}" ;;
+        -*) fail "unknown option $1 (see --help)" ;;
+        *)
+            [[ -z "$PHOTOS" ]] || fail "one PHOTOS_DIR is wanted, got '$PHOTOS' and '$1'"
+            PHOTOS="$1"
+            ;;
+    esac
+    shift
+done
+
+# Ends here, before anything is installed, if the photos cannot be used.
+check_photos() {
+    local photo
+    [[ -d "$PHOTOS" ]] || fail "PHOTOS_DIR '$PHOTOS' is no folder (looked from $PWD)"
+    PHOTOS="$(realpath -- "$PHOTOS")"
+    case "$PHOTOS/" in
+        "$(realpath -m "$OUT")"/*) fail "PHOTOS_DIR lies in $OUT, which every run overwrites" ;;
+    esac
+    photo="$(find -L "$PHOTOS" -type f -regextype posix-extended \
+        -iregex '.*\.(jpe?g|png|webp|bmp|tiff?)' -print -quit)"
+    [[ -n "$photo" ]] || fail "PHOTOS_DIR '$PHOTOS' holds no jpg, png, webp, bmp or tiff file"
+}
+
+make_data() {
+    if [[ -z "$PHOTOS" ]]; then
+        "$PYTHON" tools/data/make_toy_scenes.py "$OUT/data" \
+            --num "$NUM_SCENES" --resolution "$RESOLUTION" --seed "$SEED"
+    else
+        "$PYTHON" tools/data/prepare_photos.py "$PHOTOS" "$OUT/data" \
+            --resolution "$RESOLUTION" ${DEPTH_MODEL:+--depth-model "$DEPTH_MODEL"}
+    fi
+}
+
+# Prints a key of the photos' meta.json.
+meta() {
+    "$PYTHON" -c 'import json, sys; print(json.load(open(sys.argv[1]))[sys.argv[2]])' \
+        "$OUT/data/meta.json" "$1"
+}
+
+# Adds to OPTIONS what the photos differ in from the procedural scenes.
+adapt_to_photos() {
+    local options
+    mapfile -t options < <(num_classes_options "$(meta num_classes)")
+    OPTIONS+=("${options[@]}")
+    if [[ "$(meta has_depth)" != True ]]; then
+        say "no depth: training without depth supervision (--depth-model NAME_OR_DIR adds it)"
+        OPTIONS+=("${NO_DEPTH_OPTIONS[@]}")
+    fi
+}
+
+if [[ -n "$PHOTOS" ]]; then
+    check_photos
+elif [[ -n "$DEPTH_MODEL" ]]; then
+    fail "--depth-model goes with PHOTOS_DIR; the procedural scenes bring their depth along"
+fi
+
+say "installing"
+PYTHON="$(bash tools/install.sh ${DEPTH_MODEL:+depth})"
+printf '[quickstart] installing: %d s\n' "$SECONDS"
+
+mkdir -p "$OUT"
+rm -rf -- "$OUT/data" "$OUT/train" "$OUT"/*.png "$OUT"/*.mp4 "$OUT"/metrics.{json,md}
+
+step "making the training set" make_data
+OPTIONS=("${TRAIN_OPTIONS[@]}")
+[[ -z "$PHOTOS" ]] || adapt_to_photos
+COMMON=(--work-dir "$OUT/train" --data-root "$OUT/data/train" --cfg-options "${OPTIONS[@]}")
+
+step "training for $ITERS iterations" "$PYTHON" tools/train.py "$CONFIG" "${COMMON[@]}"
+[[ -s "$OUT/train/last_checkpoint" ]] || fail "training left no checkpoint in $OUT/train"
+CHECKPOINT="$(<"$OUT/train/last_checkpoint")"
+
+step "evaluating" "$PYTHON" tools/test.py "$CONFIG" "$CHECKPOINT" --out "$OUT" "${COMMON[@]}"
+step "rendering" "$PYTHON" tools/render.py "$CONFIG" "$CHECKPOINT" --out "$OUT" \
+    --cfg-options "${OPTIONS[@]}"
+step "plotting" "$PYTHON" tools/plot_logs.py "$OUT/train" --out "$OUT/curves.png"
+
+say "done in $((SECONDS / 60)) min $((SECONDS % 60)) s; look at:"
+for file in "$OUT"/*.png "$OUT"/*.mp4 "$OUT"/metrics.{md,json} "$CHECKPOINT"; do
+    [[ ! -e "$file" ]] || printf '    %s\n' "$file"
+done
