@@ -1,5 +1,7 @@
 """Cases b, c, d, f (generator), h (depth adaptor) and i (discriminator)."""
 
+from contextlib import contextmanager
+
 import pytest
 import torch
 
@@ -10,6 +12,20 @@ from projects.threedgp.rendering import sample_planes
 from .helpers import golden_discriminator, golden_generator
 
 SETS = pytest.mark.parametrize("suffix", ["", "_uncond"])
+
+
+@contextmanager
+def outputs_of(module, names):
+    """Collect what some submodules return, by name."""
+    seen = {}
+
+    def keep(name):
+        return lambda module, args, out: seen.update({name: out})
+
+    hooks = [module.get_submodule(name).register_forward_hook(keep(name)) for name in names]
+    yield seen
+    for hook in hooks:
+        hook.remove()
 
 
 @SETS
@@ -113,12 +129,9 @@ def test_depth_adaptor(golden):
 def test_discriminator(golden, suffix):
     case = golden(f"case_i_discriminator{suffix}")
     discriminator, patch = golden_discriminator(not suffix), case.patch()
-    seen = {}
-    for name in ("blocks.0", "blocks.1", "blocks.2", "code_mapping", "epilogue.condition_mapping"):
-        discriminator.get_submodule(name).register_forward_hook(
-            lambda module, args, out, name=name: seen.setdefault(name, out)
-        )
-    logits, features = discriminator(case["in_img"], case.label(), patch, return_features=True)
+    names = ("blocks.0", "blocks.1", "blocks.2", "code_mapping", "epilogue.condition_mapping")
+    with outputs_of(discriminator, names) as seen:
+        logits, features = discriminator(case["in_img"], case.label(), patch, return_features=True)
     label = case.label()
     case.check(
         logits=logits,

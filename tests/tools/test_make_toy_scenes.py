@@ -84,7 +84,7 @@ def test_sphere_silhouette_and_depth_match_the_closed_form():
     scene = sample_scene(0, CLASSES.index("sphere"), WIDE)
     image = render_scene(0, CLASSES.index("sphere"), 65, settings=WIDE)
     origin, directions = camera_rays(image.camera, 65)
-    radius = scene.parts[0].solid.radius
+    radius = scene.parts[0].solid.height / 2
     miss = 1 - (directions @ origin[0]) ** 2
     expected = -(directions @ origin[0]) - np.sqrt(np.maximum(radius**2 - miss, 0))
     on_sphere = image.part.ravel() == 0
@@ -156,7 +156,7 @@ def test_solids_are_a_sixth_to_a_third_of_the_unit_cube_and_stand_on_the_ground(
 
 
 def test_the_same_scene_can_be_seen_from_another_camera():
-    camera = sample_camera(0, 3, WIDE) + np.float32([0.5, 0, 0, 0, 0, 0, 0, 0])
+    camera = sample_camera(0, 3, WIDE) + np.eye(8, dtype=np.float32)[0] / 2
     own, other = render_scene(0, 3, SIDE), render_scene(0, 3, SIDE, camera=camera)
     assert own.class_name == other.class_name == CLASSES[3]
     np.testing.assert_array_equal(other.camera, camera)

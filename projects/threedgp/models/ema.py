@@ -47,7 +47,7 @@ class ImagesSeenEMA(BaseAveragedModel):
         for average, source in zip(self.module.buffers(), model.buffers(), strict=True):
             average.copy_(source)
 
-    def avg_func(self, averaged_param: Tensor, source_param: Tensor, steps: int) -> None:
+    def avg_func(self, averaged_param: Tensor, source_param: Tensor, steps: int | Tensor) -> None:
         """Average one parameter in place."""
         averaged_param.lerp_(source_param.to(averaged_param), 1 - self.decay)
 

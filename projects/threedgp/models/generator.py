@@ -92,7 +92,7 @@ class GeneratorOutput:
     depth: Float[Tensor, 'n 1 h w']
     adapted_depth: Float[Tensor, 'n 1 h w'] | None
     camera: Camera
-    ws: Float[Tensor, 'n l w']
+    ws: Float[Tensor, 'n l d']
     batch_cameras: Camera | None = None
 
     @property

@@ -1,7 +1,7 @@
 """Pinhole cameras on the unit sphere around the origin: right-handed world, y up."""
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from .settings import ToySettings
 
@@ -34,7 +34,7 @@ def spherical_to_cartesian(yaw: float, pitch: float, radius: float) -> NDArray[n
     return radius * np.array([-sin_pitch * np.sin(yaw), np.cos(pitch), sin_pitch * np.cos(yaw)])
 
 
-def camera_to_world(camera: NDArray) -> NDArray[np.float64]:
+def camera_to_world(camera: ArrayLike) -> NDArray[np.float64]:
     """Returns the matrix (3, 4) with columns right, up, backward, position of a packed camera."""
     yaw, pitch, _, _, radius, *look_at = np.asarray(camera, dtype=np.float64)
     position = spherical_to_cartesian(yaw, pitch, radius)
@@ -46,7 +46,7 @@ def camera_to_world(camera: NDArray) -> NDArray[np.float64]:
 
 
 def camera_rays(
-    camera: NDArray, resolution: int, shift: tuple[float, float] = (0.0, 0.0)
+    camera: ArrayLike, resolution: int, shift: tuple[float, float] = (0.0, 0.0)
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Returns one ray per pixel, row by row from the top left.
 
@@ -65,7 +65,7 @@ def camera_rays(
     centres = np.linspace(-1.0, 1.0, resolution)
     pixel = 2.0 / (resolution - 1)
     y, x = np.meshgrid(centres[::-1] + shift[1] * pixel, centres + shift[0] * pixel, indexing="ij")
-    focal = 1.0 / np.tan(np.deg2rad(np.float64(camera[3])) / 2)
+    focal = 1.0 / np.tan(np.deg2rad(np.asarray(camera, dtype=np.float64)[3]) / 2)
     inverse = 1.0 / np.sqrt(x**2 + y**2 + focal**2)
     local = np.stack([x * inverse, y * inverse, -focal * inverse], axis=-1).reshape(-1, 3)
     cam2world = camera_to_world(camera)

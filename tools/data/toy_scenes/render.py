@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from .cameras import camera_rays, sample_camera
 from .scenes import CLASSES, GROUND, SKY, Scene, sample_scene
@@ -56,7 +56,7 @@ def render_scene(
     seed: int,
     index: int,
     resolution: int,
-    camera: NDArray | None = None,
+    camera: ArrayLike | None = None,
     settings: ToySettings | None = None,
 ) -> RenderedScene:
     """Renders image ``index`` of the data set with this seed, from its own or any other camera.
@@ -85,7 +85,7 @@ def render_scene(
     )
 
 
-def render_colour(scene: Scene, camera: NDArray, resolution: int) -> NDArray[np.uint8]:
+def render_colour(scene: Scene, camera: ArrayLike, resolution: int) -> NDArray[np.uint8]:
     """Returns the image (resolution, resolution, 3): the mean of 2x2 samples in linear light."""
     rays = [camera_rays(camera, resolution, shift) for shift in SHIFTS]
     origin, directions = rays[0][0], np.concatenate([ray[1] for ray in rays])

@@ -1,0 +1,63 @@
+# Optimisers, length of training, logs, checkpoints and evaluation; every interval is in steps of the whole batch.
+_base_ = ['mmagic::_base_/gen_default_runtime.py']
+
+# R1 is applied every 16th step: Adam is corrected for it (StyleGAN2, appendix B).
+_lazy = 16 / 17
+optim_wrapper = dict(
+    constructor='MultiOptimWrapperConstructor',
+    generator=dict(
+        type='OptimWrapper',
+        optimizer=dict(type='Adam', lr=0.0025, betas=(0.0, 0.99), eps=1e-8),
+    ),
+    discriminator=dict(
+        type='OptimWrapper',
+        optimizer=dict(type='Adam', lr=0.002 * _lazy, betas=(0.0, 0.99**_lazy), eps=1e-8),
+    ),
+)
+
+train_cfg = dict(
+    _delete_=True, type='KimgTrainLoop', total_kimg=25000, val_interval_kimg=200
+)
+randomness = dict(seed=0, diff_rank_seed=True)
+log_processor = dict(type='LogProcessor', by_epoch=False, window_size=50)
+default_hooks = dict(
+    logger=dict(type='LoggerHook', interval=50, log_metric_by_epoch=False),
+    checkpoint=dict(
+        type='CheckpointHook',
+        interval=2000,
+        by_epoch=False,
+        max_keep_ckpts=5,
+        save_best='FID/fid',
+        rule='less',
+        less_keys=None,
+        greater_keys=None,
+    ),
+)
+custom_hooks = [
+    dict(type='LabelDistributionHook'),
+    dict(type='ThroughputHook'),
+    dict(type='SampleGridHook', interval=1000),
+    dict(type='CameraHistogramHook', interval=1000),
+]
+vis_backends = [dict(type='LocalVisBackend'), dict(type='TensorboardVisBackend')]
+visualizer = dict(_delete_=True, type='Visualizer', vis_backends=vis_backends)
+
+# The Inception network as a TorchScript file, see the README ("Evaluate").
+_inception = dict(inception_style='StyleGAN', inception_path='data/weights/inception-2015-12-05.pt')
+_fid = dict(
+    type='FrechetInceptionDistance',
+    prefix='FID',
+    sample_model='ema',
+    inception_pkl='data/weights/imagenet256_fid.pkl',
+    **_inception,
+)
+_is = dict(type='InceptionScore', prefix='IS', sample_model='ema', splits=10, **_inception)
+_nfs = dict(type='NonFlatnessScore', prefix='NFS', fake_nums=256)
+
+val_evaluator = dict(
+    type='Evaluator', metrics=[dict(**_fid, fake_nums=2048, real_nums=-1), _nfs]
+)
+test_evaluator = dict(
+    type='Evaluator',
+    metrics=[dict(**_fid, fake_nums=50000, real_nums=-1), dict(**_is, fake_nums=50000), _nfs],
+)
