@@ -1,4 +1,4 @@
-# 3DGP on SDIP Dogs 256 x 256 (unconditional), with the default widths of the release.
+# 3DGP on SDIP Dogs 256 x 256: unconditional, the release's default widths, a faster camera ramp.
 _base_ = ['_base_/3dgp_model.py', '_base_/3dgp_data.py', '_base_/3dgp_runtime.py']
 
 data_root = 'data/sdip_dogs/train'
@@ -9,15 +9,11 @@ model = dict(
     discriminator=_widths,
     r1=dict(gamma='auto'),
     camera_regularizers=[
-        dict(
-            type='CameraEMDRegularizer',
-            ramp=dict(start=0.0, end=1.0, over_kimg=3000),
-            num_samples=64,
-        ),
-        dict(type='CameraMeanRegularizer', weight=10.0, num_samples=256),
+        dict(type='CameraEMDRegularizer', ramp=dict(start=0.0, end=1.0, over_kimg=3000)),
+        dict(type='CameraMeanRegularizer'),
     ],
 )
-train_dataloader = dict(dataset=dict(data_root=data_root, conditional=False))
-val_dataloader = dict(dataset=dict(data_root=data_root, conditional=False))
-test_dataloader = dict(dataset=dict(data_root=data_root, conditional=False))
-_pkl = dict(inception_pkl='data/weights/sdip_dogs256_fid.pkl')
+_data = dict(dataset=dict(data_root=data_root, conditional=False))
+train_dataloader = _data
+val_dataloader = _data
+test_dataloader = _data

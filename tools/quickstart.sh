@@ -5,11 +5,12 @@
 #   bash tools/quickstart.sh                        trains on procedural scenes
 #   bash tools/quickstart.sh PHOTOS_DIR             trains on a folder of images, nested or not
 #       --depth-model NAME_OR_DIR                   ... with depth from this `transformers` model
+#       --depth-nearer-larger                       ... which gives more for nearer points (DPT, MiDaS)
 #   THREEDGP_NO_VENV=1                              uses the active environment, not .venv
 #   THREEDGP_QUICKSTART_ITERS=N                     trains for N iterations
 set -euo pipefail
-cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
+ROOT="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)"
 OUT=work_dirs/quickstart
 CONFIG=configs/3dgp_quickstart.py
 
@@ -17,6 +18,8 @@ CONFIG=configs/3dgp_quickstart.py
 ITERS="${THREEDGP_QUICKSTART_ITERS:-600}"
 RESOLUTION=32
 NUM_SCENES=1024
+MAX_PHOTOS=2000
+MAX_PHOTOS_WITH_DEPTH=200 # a depth model takes about a second each on CPU
 SEED=0
 TRAIN_OPTIONS=("train_cfg.max_iters=$ITERS")
 NO_DEPTH_OPTIONS=()
@@ -40,7 +43,7 @@ step() {
     printf '[quickstart] %s: %d s\n' "$title" $((SECONDS - started))
 }
 
-PHOTOS="" DEPTH_MODEL=""
+PHOTOS="" DEPTH_MODEL="" DEPTH_FLAGS=()
 while (($#)); do
     case "$1" in
         -h | --help)
@@ -52,6 +55,7 @@ while (($#)); do
             DEPTH_MODEL="$2"
             shift
             ;;
+        --depth-nearer-larger) DEPTH_FLAGS=("$1") ;;
         --depth-model=*) DEPTH_MODEL="${1#*=}" ;;
         -*) fail "unknown option $1 (see --help)" ;;
         *)
@@ -68,7 +72,7 @@ check_photos() {
     [[ -d "$PHOTOS" ]] || fail "PHOTOS_DIR '$PHOTOS' is no folder (looked from $PWD)"
     PHOTOS="$(realpath -- "$PHOTOS")"
     case "$PHOTOS/" in
-        "$(realpath -m "$OUT")"/*) fail "PHOTOS_DIR lies in $OUT, which every run overwrites" ;;
+        "$(realpath -m "$ROOT/$OUT")"/*) fail "PHOTOS_DIR lies in $OUT, which every run overwrites" ;;
     esac
     photo="$(find -L "$PHOTOS" -type f -regextype posix-extended \
         -iregex '.*\.(jpe?g|png|webp|bmp|tiff?)' -print -quit)"
@@ -79,9 +83,13 @@ make_data() {
     if [[ -z "$PHOTOS" ]]; then
         "$PYTHON" tools/data/make_toy_scenes.py "$OUT/data" \
             --num "$NUM_SCENES" --resolution "$RESOLUTION" --seed "$SEED"
+    elif [[ -z "$DEPTH_MODEL" ]]; then
+        "$PYTHON" tools/data/prepare_photos.py "$PHOTOS" "$OUT/data" \
+            --resolution "$RESOLUTION" --max-images "$MAX_PHOTOS"
     else
         "$PYTHON" tools/data/prepare_photos.py "$PHOTOS" "$OUT/data" \
-            --resolution "$RESOLUTION" ${DEPTH_MODEL:+--depth-model "$DEPTH_MODEL"}
+            --resolution "$RESOLUTION" --max-images "$MAX_PHOTOS_WITH_DEPTH" \
+            --depth-model "$DEPTH_MODEL" "${DEPTH_FLAGS[@]}"
     fi
 }
 
@@ -107,6 +115,8 @@ if [[ -n "$PHOTOS" ]]; then
 elif [[ -n "$DEPTH_MODEL" ]]; then
     fail "--depth-model goes with PHOTOS_DIR; the procedural scenes bring their depth along"
 fi
+[[ ! -d "$DEPTH_MODEL" ]] || DEPTH_MODEL="$(realpath -- "$DEPTH_MODEL")"
+cd "$ROOT"
 
 say "installing"
 PYTHON="$(bash tools/install.sh ${DEPTH_MODEL:+depth})"

@@ -35,7 +35,7 @@ def read_requirements(setup_cfg: Path, extras: Sequence[str] = ()) -> list[str]:
 
 
 def keep_installed_mmcv(requirements: Sequence[str]) -> list[str]:
-    """Asks for `mmcv`, not `mmcv-lite`, where the full one is installed: they exclude each other."""
+    """Asks for `mmcv`, not `mmcv-lite`, where that is installed: they exclude each other."""
     try:
         metadata.version("mmcv")
     except metadata.PackageNotFoundError:

@@ -19,4 +19,5 @@ read -ra SRUN_ARGS <<<"${SRUN_ARGS:-}"
 exec srun --partition "$PARTITION" --job-name "$JOB" \
     --ntasks "$GPUS" --ntasks-per-node "$GPUS_PER_NODE" --gres "gpu:$GPUS_PER_NODE" \
     --cpus-per-task "${CPUS_PER_TASK:-5}" --kill-on-bad-exit 1 "${SRUN_ARGS[@]}" \
-    "${PYTHON:-python}" -u "$(dirname "${BASH_SOURCE[0]}")/train.py" "$CONFIG" --work-dir "$WORK_DIR" --launcher slurm "$@"
+    "${PYTHON:-python}" -u "$(dirname "${BASH_SOURCE[0]}")/train.py" "$CONFIG" --work-dir "$WORK_DIR" \
+    --launcher slurm "$@"

@@ -1,38 +1,15 @@
-# Images with depth and teacher features, 256 x 256; `tools/train.py --data-root DIR` points elsewhere.
-# Relative `features` are looked up from the data root.
+# Images with depth and teacher features; `tools/train.py --data-root DIR` points every loader elsewhere.
 data_root = 'data/imagenet/train'
+resolution = 256
 
 _load = [
     dict(type='LoadImageFromFile', key='gt'),
     dict(type='LoadDepth'),
-    dict(
-        type='OnPresentKeys', transform=dict(type='CenterCropLongEdge', keys=['gt', 'depth'])
-    ),
-    dict(
-        type='Resize',
-        keys=['gt'],
-        scale=(256, 256),
-        interpolation='lanczos',
-        backend='pillow',
-    ),
-    dict(
-        type='OnPresentKeys',
-        transform=dict(type='Resize', keys=['depth'], scale=(256, 256), interpolation='area'),
-    ),
+    dict(type='FitSquare'),
 ]
 _pack = [dict(type='PackInputs', data_keys=['depth', 'teacher_feature', 'camera'])]
-train_pipeline = [
-    *_load,
-    dict(
-        type='OnPresentKeys',
-        transform=dict(
-            type='Flip', keys=['gt', 'depth'], flip_ratio=0.5, direction='horizontal'
-        ),
-    ),
-    dict(type='MirrorCamera'),
-    *_pack,
-]
-val_pipeline = [*_load, *_pack]
+_flip = dict(type='Flip', keys=['gt', 'depth'], flip_ratio=0.5, direction='horizontal')
+_mirror = [dict(type='OnPresentKeys', transform=_flip), dict(type='MirrorCamera')]
 
 train_dataloader = dict(
     batch_size=8,
@@ -44,8 +21,9 @@ train_dataloader = dict(
     dataset=dict(
         type='ImageDepthDataset',
         data_root=data_root,
+        resolution=resolution,
         features='../resnet50.npy',
-        pipeline=train_pipeline,
+        pipeline=[*_load, *_mirror, *_pack],
     ),
 )
 # Metrics compare with unflipped images of the same folder; point this at the unfiltered set.
@@ -58,8 +36,9 @@ val_dataloader = dict(
     dataset=dict(
         type='ImageDepthDataset',
         data_root=data_root,
+        resolution=resolution,
         use_depth=False,
-        pipeline=val_pipeline,
+        pipeline=[*_load, *_pack],
         test_mode=True,
     ),
 )

@@ -78,10 +78,29 @@ class Case:
 
     def prior_draws(self, prefix: str) -> Tensor:
         """Return the 8 uniform numbers of each prior camera; roll and radius need none."""
-        names = ("yaw", "pitch", None, "fov", None, "look_at_yaw", "look_at_pitch", "look_at_radius")
+        names = (
+            "yaw",
+            "pitch",
+            None,
+            "fov",
+            None,
+            "look_at_yaw",
+            "look_at_pitch",
+            "look_at_radius",
+        )
         n = len(self[f"{prefix}fov"])
         columns = [self[prefix + name].reshape(n) if name else torch.zeros(n) for name in names]
         return torch.stack(columns, dim=1)
+
+    def check_columns(self, key: str, value: Tensor, rtol: float = 2e-6) -> None:
+        """Compare packed cameras column by column.
+
+        The tolerance of the whole follows the field of view (degrees) and hides errors of angles.
+        """
+        expected = self[key].double()
+        error = (value.detach().double() - expected).abs().amax(dim=0)
+        bound = (rtol * expected.abs().amax(dim=0)).clamp(min=1e-7)
+        assert (error <= bound).all(), f"{key}: {error.tolist()} beyond {bound.tolist()}"
 
     def check(self, prefix: str = "out_", **results: Tensor) -> None:
         """Compare results with the stored ones: largest and mean error."""
@@ -92,12 +111,18 @@ class Case:
             assert torch.equal(got.isnan(), expected.isnan()), f"{key}: NaN in other places"
             error = (got - expected).abs().nan_to_num()
             tolerance = self.tolerance[key]
-            row = (tolerance["atol"], error.max().item(), tolerance["atol_mean"], error.mean().item())
+            row = (
+                tolerance["atol"],
+                error.max().item(),
+                tolerance["atol_mean"],
+                error.mean().item(),
+            )
             self.book.append((self.name, key, *row))
             if row[1] > row[0] or row[3] > row[2]:
-                misses.append("{}: max {:.2e} (tol {:.2e}), mean {:.2e} (tol {:.2e})".format(
-                    key, row[1], row[0], row[3], row[2]
-                ))
+                misses.append(
+                    f"{key}: max {row[1]:.2e} (tol {row[0]:.2e}), "
+                    f"mean {row[3]:.2e} (tol {row[2]:.2e})"
+                )
         assert not misses, f"{self.name}:\n" + "\n".join(misses)
 
 

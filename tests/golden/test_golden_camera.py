@@ -81,6 +81,9 @@ def test_camera_generator(golden, suffix):
         denormalised_posterior=net.denormalize(raw),
         posterior=net(prior, z, label).params,
     )
+    case.check_columns("out_raw_posterior", raw)
+    case.check_columns("out_denormalised_posterior", net.denormalize(raw))
+    case.check_columns("out_posterior", net(prior, z, label).params)
 
 
 @SETS
@@ -88,7 +91,9 @@ def test_look_at_radius_starts_at_the_pitch_minimum(golden, suffix):
     case = golden(f"case_g_camera_adaptor{suffix}")
     quirk = case.values["quirk"]
     prior = CameraPrior(
-        look_at_pitch=dict(dist="spherical_uniform", min=quirk["look_at_pitch_min"], max=3.14159265),
+        look_at_pitch=dict(
+            dist="spherical_uniform", min=quirk["look_at_pitch_min"], max=3.14159265
+        ),
         look_at_radius=dict(
             dist="uniform", min=quirk["look_at_radius_min"], max=quirk["look_at_radius_max"]
         ),

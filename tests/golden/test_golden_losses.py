@@ -57,23 +57,23 @@ class Step:
         drawn = self.sampler.from_draws(
             self.case[f"{prefix}_beta"], self.case[f"{prefix}_offset_u"], self.kimg
         )
-        patch = Patch(*(x.float().repeat_interleave(4, dim=0) for x in (drawn.scales, drawn.offsets)))
-        self.check(
-            **{f"{kind}patch_scales": patch.scales, f"{kind}patch_offsets": patch.offsets}
+        patch = Patch(
+            *(x.float().repeat_interleave(4, dim=0) for x in (drawn.scales, drawn.offsets))
         )
+        self.check(**{f"{kind}patch_scales": patch.scales, f"{kind}patch_offsets": patch.offsets})
         return patch
 
-    def fakes(self, update_w_avg=False):
+    def fakes(self, track_w=False):
         """Generated patches (before the blur) and their patch parameters."""
         case, label, patch = self.case, self.case["in_c"], self.patches()
         camera = self.generator.pose(case.camera(), case["in_z"], label)
         self.check(posterior=camera.params)
+        case.check_columns(f"out_{self.phase}_posterior", camera.params)
         noise = self.generator.density_noise(self.kimg)
         assert noise == pytest.approx(case.values["schedule_values"]["nerf_noise_std"])
         sampling = Sampling(
             kimg=self.kimg,
             noise_mode="const",
-            update_w_avg=update_w_avg,
             draws=case.ray_draws(f"rng_{self.phase}_", noise),
             depth_choice=case[f"rng_{self.phase}_depth_head"],
         )
@@ -81,6 +81,8 @@ class Step:
             case["in_z"], label, camera=camera, patch=patch, sampling=sampling, return_output=True
         )
         self.check(gen_img_and_depth=out.images)
+        if track_w:
+            self.generator.mapping.track(out.ws[:, 0].mean(dim=0))
         return out.images, patch
 
     def judge(self, images, label, patch, **kwargs):
@@ -153,7 +155,10 @@ def test_generator_step(golden):
         gen_logits=logits,
         **{"report_Loss.G.loss": adversarial},
         **{f"report_Dist_emd_reg.{name}": cost for name, cost in costs.items()},
-        **{"report_Loss.camera_dist.emd_loss": emd, "report_Loss.camera_dist.force_mean": mean_pose},
+        **{
+            "report_Loss.camera_dist.emd_loss": emd,
+            "report_Loss.camera_dist.force_mean": mean_pose,
+        },
     )
     (adversarial.mean() + emd + mean_pose).backward()
     step.check_gradients(step.generator, "G")
@@ -163,7 +168,7 @@ def test_generator_step(golden):
 def test_discriminator_step(golden, phase):
     step = Step(golden("case_j_losses"), phase)
     with torch.no_grad():
-        fakes, patch = step.fakes(update_w_avg=True)
+        fakes, patch = step.fakes(track_w=True)
     step.check(w_avg_after=step.generator.mapping.w_avg)
     fake_logits = step.judge(fakes, step.case["in_c"], patch)
     reals, patch = step.reals()

@@ -36,9 +36,7 @@ def test_rays(golden, suffix, variant):
     generator = golden_generator(marcher=case.values["ray_marcher"])
     values = case.values["base_options"] | case.values["variants"][variant]
     known = {OURS.get(k, k): v for k, v in values.items() if k in OURS or k in SAME}
-    options = replace(
-        generator.marching, near=values["ray_start"], far=values["ray_end"], **known
-    )
+    options = replace(generator.marching, near=values["ray_start"], far=values["ray_end"], **known)
     field = generator.field(case["in_planes"].flatten(1, 2))
     origins, directions = case["in_ray_o"], case["in_ray_d"]
     draws = case.ray_draws(f"rng_{variant}_", values["density_noise"])
@@ -63,9 +61,7 @@ def test_rays(golden, suffix, variant):
     points = origins[:, :, None] + options.to_metric(s)[..., None] * directions[:, :, None]
     rgb, sigma = field(points.flatten(1, 2))
     noise = 0 if draws.coarse_noise is None else draws.coarse_noise
-    coarse = march(
-        rgb.reshape(*s.shape, 3), sigma.reshape(s.shape) + noise, s, options
-    )
+    coarse = march(rgb.reshape(*s.shape, 3), sigma.reshape(s.shape) + noise, s, options)
     steps = {"s_coarse": s, "coarse_rgb": rgb, "coarse_sigma": sigma}
     if options.num_fine:
         s_fine = importance_positions(s, coarse.weights, draws.importance, options.marcher)

@@ -50,7 +50,10 @@ def test_patch_sampler(golden):
 def test_schedules(golden):
     case = golden("case_k_patches")
     sampler, generator = patch_sampler(case.config), golden_generator()
-    adaptor, emd = case.config["generator"]["depth_adaptor"], case.config["generator"]["camera_adaptor"]["emd"]
+    adaptor, emd = (
+        case.config["generator"]["depth_adaptor"],
+        case.config["generator"]["camera_adaptor"]["emd"],
+    )
     assert adaptor["anneal_kimg"] == generator.depth_adaptor.identity_prob.over_kimg
     columns = {
         "patch_beta": sampler.beta,

@@ -2,6 +2,6 @@
 
 from .image_depth_dataset import ImageDepthDataset
 from .row_table import RowTable
-from .transforms import LoadDepth, MirrorCamera, OnPresentKeys
+from .transforms import FitSquare, LoadDepth, MirrorCamera, OnPresentKeys
 
-__all__ = ["ImageDepthDataset", "LoadDepth", "MirrorCamera", "OnPresentKeys", "RowTable"]
+__all__ = ["FitSquare", "ImageDepthDataset", "LoadDepth", "MirrorCamera", "OnPresentKeys", "RowTable"]

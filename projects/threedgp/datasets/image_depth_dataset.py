@@ -60,8 +60,10 @@ class ImageDepthDataset(BaseDataset):
         depth_suffix: Ending of a depth map's name after the image's stem. Such files are never
             taken as images.
         depth_root: Folder of depth maps with the same sub-folders; default beside the image.
-        features: ``.npy`` file of teacher features, see :class:`RowTable`.
-        cameras: ``.npy`` file of cameras with 8 columns, see :class:`RowTable`.
+        features: ``.npy`` file of teacher features, see :class:`RowTable`; a relative path starts at
+            `data_root`.
+        cameras: ``.npy`` file of cameras with 8 columns, likewise.
+        resolution: Side in pixels that :class:`FitSquare` brings images and depth to; None for theirs.
         max_images: Use that many images, spread evenly over the sorted names.
         on_bad: What to do about unusable images found before training: 'raise' or 'skip'.
         scan: Look into all files before training. Labels and table rows are always checked.
@@ -85,6 +87,7 @@ class ImageDepthDataset(BaseDataset):
         depth_root: str | None = None,
         features: str | None = None,
         cameras: str | None = None,
+        resolution: int | None = None,
         max_images: int | None = None,
         on_bad: str = "raise",
         scan: bool = True,
@@ -98,6 +101,7 @@ class ImageDepthDataset(BaseDataset):
         self.use_depth = use_depth
         self.depth_suffix = depth_suffix
         self.depth_root = os.path.expanduser(depth_root or data_root)
+        self.resolution = resolution
         self.max_images = max_images
         self.on_bad = on_bad
         self.scan = scan
@@ -105,6 +109,8 @@ class ImageDepthDataset(BaseDataset):
         self._drawn_and_failed = torch.zeros(2, dtype=torch.int64).share_memory_()
         data_root = os.path.expanduser(data_root)
         self._check_arguments(data_root, use_depth and depth_root is not None)
+        features = os.path.join(data_root, features) if features else None
+        cameras = os.path.join(data_root, cameras) if cameras else None
         self.features = RowTable(features, field="features") if features else None
         self.cameras = RowTable(cameras, CAMERA_PARAMETERS, "cameras") if cameras else None
         # The toolkit's registry finds its transforms whatever the current default scope is.
@@ -236,6 +242,8 @@ class ImageDepthDataset(BaseDataset):
     def get_data_info(self, idx: int) -> dict[str, Any]:
         """The `idx`-th sample before the pipeline, with its table rows read."""
         info = super().get_data_info(idx)
+        if self.resolution is not None:
+            info["resolution"] = self.resolution
         if self.features is not None:
             info["teacher_feature"] = self.features[info.pop("feature_row")]
         if self.cameras is not None:

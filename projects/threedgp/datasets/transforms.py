@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from jaxtyping import Float
 from mmagic.registry import TRANSFORMS
+from mmcv.image import imresize
 from mmcv.transforms import BaseTransform
 from torch import Tensor
 
@@ -124,6 +125,37 @@ class OnPresentKeys(BaseTransform):
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self._with_keys(self.keys)!r})"
+
+
+@TRANSFORMS.register_module()
+class FitSquare(BaseTransform):
+    """Crop the central square of image and depth, and resize it to the dataset's ``resolution``.
+
+    Args:
+        image_key: Key of the image, resized with Lanczos' filter.
+        depth_key: Key of the depth map, if there is one, averaged over pixel areas.
+    """
+
+    def __init__(self, image_key: str = "gt", depth_key: str = "depth") -> None:
+        self.image_key, self.depth_key = image_key, depth_key
+        crop = dict(type="CenterCropLongEdge", keys=[image_key, depth_key])
+        self.crop = OnPresentKeys(crop)
+
+    def transform(self, results: dict[str, Any]) -> dict[str, Any]:
+        """Crop and resize; a sample without ``resolution`` keeps the size of its crop."""
+        results = self.crop(results)
+        side = results.get("resolution")
+        if side is None:
+            return results
+        image = results[self.image_key]
+        results[self.image_key] = imresize(image, (side, side), False, "lanczos", backend="pillow")
+        if self.depth_key in results:
+            depth = imresize(results[self.depth_key], (side, side), False, "area", backend="cv2")
+            results[self.depth_key] = depth.reshape(side, side, 1)
+        return results
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(image_key={self.image_key!r}, depth_key={self.depth_key!r})"
 
 
 @TRANSFORMS.register_module()

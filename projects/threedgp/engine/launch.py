@@ -59,6 +59,13 @@ def add_run_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--data-root", type=existing_folder, help="points every loader of the config at this folder"
     )
+    add_config_options(parser)
+    parser.add_argument("--launcher", choices=["none", "pytorch", "slurm", "mpi"], default="none")
+    parser.add_argument("--local_rank", "--local-rank", type=int, help="set by torch's launcher")
+
+
+def add_config_options(parser: argparse.ArgumentParser) -> None:
+    """Adds the argument that overrides parts of the config."""
     parser.add_argument(
         "--cfg-options",
         nargs="+",
@@ -66,8 +73,6 @@ def add_run_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="KEY=VALUE",
         help="overrides of the config, e.g. train_cfg.max_iters=100",
     )
-    parser.add_argument("--launcher", choices=["none", "pytorch", "slurm", "mpi"], default="none")
-    parser.add_argument("--local_rank", "--local-rank", type=int, help="set by torch's launcher")
 
 
 def load_config(args: argparse.Namespace) -> Config:

@@ -69,17 +69,13 @@ class StyleMapping(nn.Module):
         self.register_buffer('w_avg', torch.zeros(w_dim))
 
     def forward(
-        self,
-        z: Float[Tensor, 'n z'],
-        label: Label | None = None,
-        update_w_avg: bool = False,
+        self, z: Float[Tensor, 'n z'], label: Label | None = None
     ) -> Float[Tensor, 'n w']:
         """Map latents and labels to w.
 
         Args:
             z: Latents of unit variance.
             label: Class indices or one-hot rows; ignored without classes.
-            update_w_avg: Move the running mean towards this batch's mean (of all ranks).
         """
         x = normalize_second_moment(z)
         if self.embed is not None:
@@ -87,11 +83,14 @@ class StyleMapping(nn.Module):
             x = torch.cat([x, normalize_second_moment(self.embed(one_hot))], dim=1)
         for layer in self.layers:
             x = layer(x)
-        if update_w_avg:
-            mean = x.detach().mean(dim=0)
-            all_reduce(mean, op='mean')
-            self.w_avg.copy_(mean.lerp(self.w_avg, self.w_avg_decay))
         return x
+
+    @torch.no_grad()
+    def track(self, mean: Float[Tensor, ' w']) -> None:
+        """Move the running mean of w towards a batch's mean, averaged over all processes."""
+        mean = mean.detach().clone()
+        all_reduce(mean, op='mean')
+        self.w_avg.copy_(mean.lerp(self.w_avg, self.w_avg_decay))
 
     def truncate(
         self,

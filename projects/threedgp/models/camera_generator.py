@@ -122,8 +122,8 @@ class CameraGenerator(nn.Module):
     def denormalize(self, raw: Float[Tensor, 'n 8']) -> Float[Tensor, 'n 8']:
         """Squash network outputs into the prior's bounds; roll becomes 0, the radius stays raw."""
         low, high = self.low.clone(), self.high.clone()
-        for pitch in (1, 6):
-            low[pitch], high[pitch] = low[pitch] + _PITCH_MARGIN, high[pitch] - _PITCH_MARGIN
+        # Only of the origin: a camera above a pole has no "up", but a point may lie there.
+        low[1], high[1] = low[1] + _PITCH_MARGIN, high[1] - _PITCH_MARGIN
         low[7] = self.look_at_radius_low
         bounded = raw.sigmoid() * (high - low) + low
         columns = list(bounded.unbind(dim=1))

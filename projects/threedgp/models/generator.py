@@ -29,7 +29,6 @@ class Sampling:
         noise_mode: Spatial noise, ``random``, ``const`` or ``none``; None for ``random`` unless
             deterministic.
         deterministic: Fixed places of the samples on rays and stored noise. None: only at test.
-        update_w_avg: Let the running mean of w follow.
         marching: Replaces the generator's ray marching.
         draws: The random numbers of the rays; None draws them.
         depth_choice: Candidate of the depth adaptor per sample; None draws in training.
@@ -42,7 +41,6 @@ class Sampling:
     truncation_center: Float[Tensor, 'n w'] | None = None
     noise_mode: str | None = None
     deterministic: bool | None = None
-    update_w_avg: bool = False
     marching: RayMarching | None = None
     draws: RayDraws | None = None
     depth_choice: Int[Tensor, ' n'] | None = None
@@ -201,7 +199,7 @@ class ThreeDGPGenerator(nn.Module):
         self, z: Float[Tensor, 'n z'], label: Label | None = None, sampling: Sampling = Sampling()
     ) -> Float[Tensor, 'n l w']:
         """Map latents and labels to (truncated) style codes, one for each layer."""
-        w = self.mapping(z, label, update_w_avg=sampling.update_w_avg)
+        w = self.mapping(z, label)
         ws = w[:, None].expand(-1, self.decoder.num_ws, -1)
         if sampling.truncation_psi == 1:
             return ws

@@ -169,6 +169,7 @@ class ThreeDGP(BaseConditionalGAN):
         with _frozen(trainable):
             logs |= self._optimize(self.generator_phase, 'generator', optim_wrapper, chunks)
         logs |= self._optimize(self.discriminator_phase, 'discriminator', optim_wrapper, chunks)
+        unwrap(self.generator).mapping.track(logs.pop('w_mean'))
         if self.r1 is not None and self.images_seen.item() // batch_size % self.r1.interval == 0:
             r1_logs = self._optimize(
                 lambda chunk: self.r1_phase(chunk, batch_size), 'discriminator', optim_wrapper, chunks
@@ -245,7 +246,7 @@ class ThreeDGP(BaseConditionalGAN):
         norm, bad = sanitize_gradients(module.parameters())
         wrapper.step()
         wrapper.zero_grad()
-        logs = {key: torch.stack([each[key] for each in history]).mean() for key in history[0]}
+        logs = {key: torch.stack([each[key] for each in history]).mean(dim=0) for key in history[0]}
         return logs | {f'grad_norm/{name}': norm, f'grad_nonfinite/{name}': bad.float()}
 
     def judge(
@@ -302,14 +303,13 @@ class ThreeDGP(BaseConditionalGAN):
     def discriminator_phase(self, chunk: RealBatch) -> tuple[Float[Tensor, ''], Logs]:
         """Loss of the discriminator: adversarial on both, distillation on reals."""
         fakes = self.draw_fakes(len(chunk))
-        sampling = replace(self.training_sampling(), update_w_avg=True)
         with torch.no_grad():
             output: GeneratorOutput = unwrap(self.generator)(
                 fakes.z,
                 fakes.label,
                 prior=fakes.prior,
                 patch=fakes.patch,
-                sampling=sampling,
+                sampling=self.training_sampling(),
                 return_output=True,
             )
         patch = self.draw_patch(len(chunk))
@@ -321,7 +321,8 @@ class ThreeDGP(BaseConditionalGAN):
             scales = None if patch is None else patch.scales[:, 0]
             logs['loss_d_kd'] = self.distillation(predicted, chunk.features, scales, self.kimg)
         loss = sum(logs.values()) + _untouched(predicted)
-        return loss, logs | {'logits/fake': fake.mean(), 'logits/real': real.mean()}
+        logs |= {'logits/fake': fake.mean(), 'logits/real': real.mean()}
+        return loss, logs | dict(w_mean=output.ws[:, 0].mean(dim=0))
 
     def r1_phase(self, chunk: RealBatch, batch_size: int) -> tuple[Float[Tensor, ''], Logs]:
         """Lazy R1 penalty on real patches, times its interval."""

@@ -1,0 +1,31 @@
+# What tools/quickstart.sh trains: minutes on two CPU cores, on procedural scenes 32 x 32 or any photos.
+_base_ = ['3dgp_toy64.py']
+
+_widths = dict(cbase=1024, cmax=64)
+model = dict(
+    generator=dict(
+        image_size=32,
+        patch_size=None,
+        noise_size=64,
+        w_dim=64,
+        planes=dict(resolution=32, feature_dim=8, **_widths),
+        marching=dict(num_coarse=8, num_fine=8),
+        density_noise=dict(start=0.5, over_kimg=5),
+        depth_adaptor=dict(hidden_dim=16, identity_prob=dict(over_kimg=10)),
+    ),
+    discriminator=dict(patch_conditioning=False, code_dim=64, **_widths),
+    patch_sampler=None,
+    camera_regularizers=[
+        dict(type='CameraEMDRegularizer', ramp=dict(start=0.0, end=1.0, over_kimg=5)),
+        dict(type='CameraMeanRegularizer', num_samples=64),
+    ],
+    blur_fade=dict(init_sigma=3.0, fade_kimg=2),
+    ema_config=dict(half_life_kimg=0.5),
+    deterministic_eval=True,
+)
+_data = dict(batch_size=8, num_workers=1, dataset=dict(resolution=32))
+train_dataloader = _data
+val_dataloader = _data
+test_dataloader = _data
+
+train_cfg = dict(total_kimg=8, val_interval_kimg=None)

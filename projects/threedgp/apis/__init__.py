@@ -1,0 +1,15 @@
+"""What a user calls: load a trained model, and render images, orbits and interpolations."""
+
+from .inferencer import ThreeDGPInferencer
+from .renderings import Rendering, RenderOptions
+from .trajectories import TRAJECTORIES, make_trajectory
+from .videos import write_video
+
+__all__ = [
+    "TRAJECTORIES",
+    "RenderOptions",
+    "Rendering",
+    "ThreeDGPInferencer",
+    "make_trajectory",
+    "write_video",
+]

@@ -1,0 +1,55 @@
+"""Video files that any player opens."""
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+import imageio.v2 as imageio
+import numpy as np
+from jaxtyping import UInt8
+
+
+def pad_to_even(frame: UInt8[np.ndarray, "h w 3"]) -> UInt8[np.ndarray, "even_h even_w 3"]:
+    """Repeat the last row and column where the sides are odd, which yuv420p cannot hold."""
+    height, width = frame.shape[:2]
+    return np.pad(frame, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
+
+
+def write_video(path: str | Path, frames: Iterable[np.ndarray], fps: float = 30) -> Path:
+    """Write frames as H.264 (yuv420p) in mp4, one at a time, through a temporary file.
+
+    Args:
+        path: Where to; the folder is made if it is missing.
+        frames: RGB bytes (h, w, 3), all of one size.
+        fps: Frames per second.
+
+    Returns:
+        The path.
+
+    Raises:
+        ValueError: If there are no frames.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.stem}.{os.getpid()}.mp4")
+    count = 0
+    try:
+        # A macro block of 1 keeps imageio from stretching frames to multiples of 16.
+        with imageio.get_writer(
+            temporary,
+            format="FFMPEG",
+            fps=fps,
+            codec="libx264",
+            pixelformat="yuv420p",
+            quality=8,
+            macro_block_size=1,
+        ) as writer:
+            for frame in frames:
+                writer.append_data(pad_to_even(frame))
+                count += 1
+        if not count:
+            raise ValueError("frames: got none, wanted at least 1")
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    return path

@@ -1,0 +1,65 @@
+"""Speed and memory of training, for the log."""
+
+import resource
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from mmagic.registry import HOOKS
+from mmengine.hooks import Hook
+from mmengine.runner import Runner
+
+from .train_loop import images_per_iteration
+
+GIB = 2**30
+
+
+def peak_memory_gb() -> float:
+    """Most memory of this process so far, in 2^30 bytes: on its GPU, or without one resident."""
+    if torch.cuda.is_available():
+        return torch.cuda.max_memory_allocated() / GIB
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / GIB
+
+
+@HOOKS.register_module()
+class ThroughputHook(Hook):
+    """Logs ``images_per_sec``, over all processes, and ``peak_memory_gb``, of the logging process.
+
+    The time is that of the toolkit's ``IterTimerHook``, loading included and validation not.
+
+    Args:
+        window: Iterations that the speed is averaged over.
+    """
+
+    def __init__(self, window: int = 50) -> None:
+        self.window = window
+        self._measured = 0
+
+    def before_train(self, runner: Runner) -> None:
+        """Forget the speed before a resume.
+
+        Args:
+            runner: The runner.
+        """
+        self._measured = 0
+
+    def after_train_iter(
+        self,
+        runner: Runner,
+        batch_idx: int,
+        data_batch: Any = None,
+        outputs: dict | Sequence | None = None,
+    ) -> None:
+        """Update both numbers.
+
+        Args:
+            runner: The runner.
+            batch_idx: Unused.
+            data_batch: Unused.
+            outputs: Unused.
+        """
+        self._measured = min(self._measured + 1, self.window)
+        seconds = runner.message_hub.get_scalar("train/time").mean(self._measured)
+        speed = images_per_iteration(runner.train_dataloader) / seconds
+        runner.message_hub.update_scalar("train/images_per_sec", speed)
+        runner.message_hub.update_scalar("train/peak_memory_gb", peak_memory_gb())

@@ -1,0 +1,144 @@
+"""Training for a number of images, whatever the batch size and the number of processes."""
+
+import math
+from itertools import islice
+
+from mmagic.registry import LOOPS
+from mmengine.dataset import InfiniteSampler
+from mmengine.dist import get_world_size
+from mmengine.logging import print_log
+from mmengine.runner import BaseLoop, IterBasedTrainLoop, Runner, set_random_seed
+from torch import Tensor, nn
+from torch.utils.data import DataLoader
+
+from ..models.state_dicts import unwrap
+
+SAMPLER_SEED = "sampler_seed"
+
+
+def images_per_iteration(dataloader: DataLoader) -> int:
+    """Images that all processes together load for one iteration."""
+    return dataloader.batch_sampler.batch_size * get_world_size()
+
+
+@LOOPS.register_module()
+class KimgTrainLoop(IterBasedTrainLoop):
+    """Training whose time is the images seen, which the model counts in its buffer ``images_seen``.
+
+    A resumed run goes on at the image where the checkpoint ended, also with another batch size or
+    number of processes, and goes through the data in the same order as a run that never stopped.
+    The order is advanced by its indices alone; the toolkit's loop would load every batch again.
+    Weights that are loaded without resuming (``load_from``) begin a new training: the count starts
+    at 0.
+
+    Args:
+        runner: The runner.
+        dataloader: Loader, or its config; its sampler has to be an ``InfiniteSampler`` for a
+            resumed run to keep to the order.
+        total_kimg: Length of the training, thousands of images over all processes.
+        val_interval_kimg: Thousands of images between two validations; None validates at the end
+            only.
+
+    Raises:
+        ValueError: If a length is not positive.
+    """
+
+    def __init__(
+        self,
+        runner: Runner,
+        dataloader: DataLoader | dict,
+        total_kimg: float,
+        val_interval_kimg: float | None = None,
+    ) -> None:
+        for name, value in (("total_kimg", total_kimg), ("val_interval_kimg", val_interval_kimg)):
+            if value is not None and value <= 0:
+                raise ValueError(f"train_cfg.{name}: got {value}, wanted more than 0")
+        # Builds the loader, whose batch size the number of iterations depends on.
+        BaseLoop.__init__(self, runner, dataloader)
+        self.images_per_iter = images_per_iteration(self.dataloader)
+        max_iters = math.ceil(round(total_kimg * 1000) / self.images_per_iter)
+        val_interval = max_iters
+        if val_interval_kimg is not None:
+            val_interval = max(round(val_interval_kimg * 1000 / self.images_per_iter), 1)
+        super().__init__(runner, self.dataloader, max_iters, val_interval=val_interval)
+
+    @property
+    def images_seen(self) -> Tensor:
+        """The model's count of images.
+
+        Raises:
+            ValueError: If the model does not count.
+        """
+        model = unwrap(self.runner.model)
+        if not isinstance(getattr(model, "images_seen", None), Tensor):
+            raise ValueError(
+                f"model: got {type(model).__name__} without a buffer images_seen, wanted one that "
+                "counts the images it is trained on, such as ThreeDGP"
+            )
+        return model.images_seen
+
+    def run(self) -> nn.Module:
+        """Train; the toolkit's loop but for how it continues."""
+        if self._iter == 0:
+            self._begin()
+        else:
+            self._continue(int(self.images_seen))
+        self.runner.call_hook("before_train")
+        self.runner.call_hook("before_train_epoch")
+        while self._iter < self._max_iters and not self.stop_training:
+            self.runner.model.train()
+            self.run_iter(next(self.dataloader_iterator))
+            if self._is_time_to_validate():
+                self.runner.val_loop.run()
+        self.runner.call_hook("after_train_epoch")
+        self.runner.call_hook("after_train")
+        return self.runner.model
+
+    def _is_time_to_validate(self) -> bool:
+        if self.runner.val_loop is None:
+            return False
+        return self._iter % self.val_interval == 0 or self._iter == self._max_iters
+
+    @property
+    def _sampler(self) -> object:
+        return self.dataloader.batch_sampler.sampler
+
+    def _begin(self) -> None:
+        if self.images_seen:
+            print_log(
+                f"images_seen: {int(self.images_seen)} in the loaded weights, set to 0 because a "
+                "new training begins (resume continues one)",
+                logger="current",
+            )
+            self.images_seen.zero_()
+        if isinstance(self._sampler, InfiniteSampler):
+            self.runner.message_hub.update_info(SAMPLER_SEED, self._sampler.seed)
+
+    def _continue(self, images_seen: int) -> None:
+        self._iter = images_seen // self.images_per_iter
+        print_log(
+            f"Continues at {images_seen / 1000:g} kimg: iteration {self._iter} of "
+            f"{self._max_iters} with {self.images_per_iter} images each",
+            logger="current",
+        )
+        # Otherwise the run would draw the noise of its first iterations once more.
+        ranks_differ = self.runner._randomness_cfg.get("diff_rank_seed", False)
+        set_random_seed(self.runner.seed + self._iter, diff_rank_seed=ranks_differ)
+        self._advance_sampler(images_seen)
+
+    def _advance_sampler(self, images_seen: int) -> None:
+        sampler = self._sampler
+        if not isinstance(sampler, InfiniteSampler):
+            print_log(
+                f"train_dataloader.sampler: {type(sampler).__name__} begins its order anew, only "
+                "InfiniteSampler continues it",
+                logger="current",
+            )
+            return
+        sampler.seed = self.runner.message_hub.get_info(SAMPLER_SEED, sampler.seed)
+        self.runner.message_hub.update_info(SAMPLER_SEED, sampler.seed)
+        first = images_seen + sampler.rank
+        sampler.indices = islice(sampler._infinite_indices(), first, None, sampler.world_size)
+        new_iterator = type(self.dataloader_iterator)
+        del self.dataloader_iterator  # ends its workers, which have loaded ahead from the start
+        self.dataloader_iterator = new_iterator(self.dataloader)

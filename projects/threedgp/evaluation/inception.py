@@ -1,0 +1,128 @@
+"""The Inception network of FID and IS: a local file, or an error that says which one is missing."""
+
+import hashlib
+import os
+from pathlib import Path
+from urllib.error import URLError
+
+import numpy as np
+import torch
+from mmagic.evaluation.functional.fid_inception import FID_WEIGHTS_URL
+from mmagic.evaluation.functional.inception_utils import TERO_INCEPTION_URL, load_inception
+from mmagic.utils import MMAGIC_CACHE_DIR, download_from_url
+from mmengine.dataset import BaseDataset
+from torch import nn
+
+SIZES_COMPARED = 1000
+# What torchvision downloads for IS.
+TORCHVISION_FILE = "inception_v3_google-0cc3c7bd.pth"
+
+
+def load_network(style: str, path: str | None, metric: str) -> tuple[nn.Module, str]:
+    """Load an Inception network in evaluation mode.
+
+    Args:
+        style: ``StyleGAN`` for the TorchScript file that published numbers are made with,
+            ``PyTorch`` for torchvision's (IS) or the pytorch-fid port (FID).
+        path: TorchScript file or its URL; None for NVIDIA's. For ``StyleGAN`` only.
+        metric: ``FID`` or ``IS``.
+
+    Returns:
+        The network, and its style as the toolkit's metrics spell it.
+
+    Raises:
+        FileNotFoundError: If the file does not exist and cannot be downloaded.
+        ValueError: If the style is unknown, or the file holds something else.
+    """
+    if style == "StyleGAN":
+        return _load_script(network_file(path)).eval(), style
+    if style == "PyTorch":
+        return _load_pytorch(metric).eval(), "pytorch"
+    raise ValueError(f"inception_style: got {style!r}, wanted 'StyleGAN' or 'PyTorch'")
+
+
+def network_file(path: str | None) -> Path:
+    """Find the TorchScript file of the ``StyleGAN`` style, or download it.
+
+    Args:
+        path: File or URL; None for NVIDIA's.
+
+    Raises:
+        FileNotFoundError: If there is none and no way to get it.
+    """
+    if path is not None and "://" not in path:
+        if not Path(path).expanduser().is_file():
+            raise FileNotFoundError(
+                f"inception_path: no file {path!r} (looked from {os.getcwd()}), wanted the "
+                f"Inception network as TorchScript: put {TERO_INCEPTION_URL} there"
+            )
+        return Path(path).expanduser()
+    url = path or TERO_INCEPTION_URL
+    file = Path(MMAGIC_CACHE_DIR, url.split("/")[-1])
+    if not file.is_file():
+        try:
+            download_from_url(url, dest_dir=MMAGIC_CACHE_DIR)
+        except Exception as error:
+            raise FileNotFoundError(
+                f"inception_path: no file {str(file)!r}, and {url} cannot be downloaded ({error}); "
+                "put the file there, or set inception_path to where it is"
+            ) from error
+    return file
+
+
+def _load_script(file: Path) -> nn.Module:
+    try:
+        return torch.jit.load(str(file), map_location="cpu")
+    except RuntimeError as error:
+        raise ValueError(
+            f"inception_path: {str(file)!r} is not a (whole) TorchScript file: {error}"
+        ) from error
+
+
+def _load_pytorch(metric: str) -> nn.Module:
+    try:
+        return load_inception(dict(type="PyTorch", normalize_input=False), metric)[0]
+    except (URLError, OSError) as error:
+        name = FID_WEIGHTS_URL.split("/")[-1] if metric == "FID" else TORCHVISION_FILE
+        file = Path(torch.hub.get_dir(), "checkpoints", name)
+        raise FileNotFoundError(
+            f"inception_style='PyTorch': no file {str(file)!r}, and it cannot be downloaded "
+            f"({error}); put it there"
+        ) from error
+
+
+def statistics_name(dataset: BaseDataset, style: str, path: str | None, real_nums: int) -> str:
+    """Name the file of real statistics after everything they depend on.
+
+    That is the list of images and labels, the sizes of up to 1000 of the files, the pipeline, the
+    number of images used, and the network.
+
+    Args:
+        dataset: The real images.
+        style: Style of the network.
+        path: File of the network, see ``network_file``.
+        real_nums: Images used, -1 for all.
+
+    Raises:
+        ValueError: If the dataset is a wrapper of others, which does not list its images.
+    """
+    if not isinstance(dataset, BaseDataset):
+        raise ValueError(
+            f"inception_pkl: got None for a {type(dataset).__name__}, wanted a file name of its "
+            "own for each choice of images, resolution and network"
+        )
+    known = hashlib.sha256(repr((style, real_nums, len(dataset), dataset.pipeline)).encode())
+    known.update(repr(_listing(dataset)).encode())
+    if style == "StyleGAN":
+        known.update(network_file(path).read_bytes())
+    return f"threedgp_fid_{known.hexdigest()[:16]}.pkl"
+
+
+def _listing(dataset: BaseDataset) -> tuple[str, list[int]]:
+    if dataset.serialize_data:
+        listed = hashlib.sha256(dataset.data_bytes.tobytes()).hexdigest()
+    else:
+        listed = repr(dataset.data_list)
+    some = np.linspace(0, len(dataset) - 1, min(len(dataset), SIZES_COMPARED)).astype(int)
+    infos = [dataset.get_data_info(int(index)) for index in some]
+    return listed, [os.path.getsize(info["gt_path"]) for info in infos if "gt_path" in info]

@@ -1,0 +1,181 @@
+"""Training is as long as the images it sees, and continues where it ended."""
+
+import time
+from itertools import islice
+
+import pytest
+import torch
+from mmengine.dataset import BaseDataset, InfiniteSampler
+from mmengine.hooks import Hook
+from mmengine.model import BaseModel
+from torch import nn
+
+from tests import tiny_runs
+
+
+class Numbers(BaseDataset):
+    """Sample i is the number i; counts what is loaded."""
+
+    loaded = 0
+
+    def load_data_list(self):
+        return [dict(number=i) for i in range(23)]
+
+    def __getitem__(self, index):
+        Numbers.loaded += 1
+        return self.get_data_info(index)
+
+
+class Notebook(BaseModel):
+    """A model that counts its images and takes down which they were, and a random number each time."""
+
+    def __init__(self, counts: bool = True):
+        super().__init__()
+        self.weight = nn.Parameter(torch.zeros(()))
+        if counts:
+            self.register_buffer("images_seen", torch.zeros((), dtype=torch.long))
+        self.numbers, self.random = [], []
+
+    def train_step(self, data, optim_wrapper):
+        self.numbers += data["number"].tolist()
+        self.random.append(torch.rand(()).item())
+        self.images_seen += len(data["number"])
+        return dict(loss=self.weight.detach())
+
+    def forward(self, *inputs):
+        return []
+
+
+def runner(work_dir, kimg: float, batch_size: int = 4, model=None, workers: int = 0, **arguments):
+    data = dict(
+        batch_size=batch_size,
+        num_workers=workers,
+        dataset=Numbers(),
+        sampler=dict(type="InfiniteSampler"),
+        collate_fn=dict(type="default_collate"),
+        persistent_workers=workers > 0,
+    )
+    return tiny_runs.runner(
+        work_dir,
+        model or Notebook(),
+        train_dataloader=data,
+        optim_wrapper=dict(optimizer=dict(type="SGD", lr=0.1)),
+        **dict(train_cfg=dict(type="KimgTrainLoop", total_kimg=kimg)) | arguments,
+    )
+
+
+def train(*args, **kwargs) -> Notebook:
+    return runner(*args, **kwargs).train()
+
+
+@pytest.mark.parametrize(
+    "kimg, batch, iterations", [(0.02, 4, 5), (0.021, 4, 6), (1.1, 100, 11), (0.001, 4, 1)]
+)
+def test_iterations_cover_the_images_asked_for(tmp_path, kimg, batch, iterations):
+    assert runner(tmp_path, kimg, batch).train_loop.max_iters == iterations
+
+
+def test_training_sees_the_images_asked_for(tmp_path):
+    model = train(tmp_path, 0.02)
+    assert model.images_seen == 20 and len(model.numbers) == 20
+
+
+@pytest.mark.parametrize("interval, iterations", [(None, 25), (0.04, 10), (0.001, 1)])
+def test_validation_interval_is_in_images_too(tmp_path, interval, iterations):
+    config = dict(type="KimgTrainLoop", total_kimg=0.1, val_interval_kimg=interval)
+    assert runner(tmp_path, 0.1, train_cfg=config).train_loop.val_interval == iterations
+
+
+def test_lengths_have_to_be_positive(tmp_path):
+    with pytest.raises(ValueError, match=r"total_kimg: got 0, wanted more than 0"):
+        _ = runner(tmp_path, 0).train_loop
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_resumed_run_continues_the_order_of_the_data(tmp_path, workers):
+    whole = train(tmp_path / "whole", 0.06)
+    train(tmp_path / "parts", 0.04)
+    rest = train(tmp_path / "parts", 0.06, resume=True, experiment="rest", workers=workers)
+    assert rest.images_seen == 60
+    assert rest.numbers == whole.numbers[40:]
+
+
+def test_resumed_run_keeps_the_order_if_its_seed_differs(tmp_path):
+    whole = train(tmp_path / "whole", 0.06)
+    train(tmp_path / "parts", 0.04)
+    rest = train(
+        *(tmp_path / "parts", 0.06), resume=True, experiment="rest", randomness=dict(seed=7)
+    )
+    assert rest.numbers == whole.numbers[40:]
+
+
+def test_resumed_run_does_not_draw_the_same_noise_again(tmp_path):
+    first = train(tmp_path, 0.02)
+    rest = train(tmp_path, 0.04, resume=True, experiment="rest")
+    assert not set(first.random) & set(rest.random)
+
+
+def test_resumed_run_loads_nothing_twice(tmp_path):
+    train(tmp_path, 0.04)
+    Numbers.loaded = 0
+    train(tmp_path, 0.06, resume=True, experiment="rest")
+    assert Numbers.loaded == 20
+
+
+def test_resume_with_another_batch_size_goes_on_at_the_right_image(tmp_path):
+    whole = train(tmp_path / "whole", 0.06)
+    train(tmp_path / "parts", 0.04)
+    continued = runner(tmp_path / "parts", 0.06, 10, resume=True, experiment="rest")
+    rest = continued.train()
+    assert continued.train_loop is continued._train_loop
+    assert continued.iter == continued.max_iters == 6
+    assert continued.message_hub.get_info("iter") == 5
+    assert rest.images_seen == 60
+    assert rest.numbers == whole.numbers[40:]
+
+
+def test_processes_share_the_order_after_a_resume():
+    one = islice(InfiniteSampler(range(23), seed=3)._infinite_indices(), 40, 60)
+    both = []
+    for rank in range(2):
+        sampler = InfiniteSampler(range(23), seed=3)
+        sampler.rank, sampler.world_size = rank, 2
+        indices = islice(sampler._infinite_indices(), 40 + rank, None, 2)
+        both.append(list(islice(indices, 10)))
+    assert [i for pair in zip(*both, strict=True) for i in pair] == list(one)
+
+
+def test_loaded_weights_begin_a_new_training(tmp_path):
+    train(tmp_path / "first", 0.04)
+    second = train(tmp_path / "second", 0.02, load_from=str(tmp_path / "first" / "iter_10.pth"))
+    assert second.images_seen == 20 and len(second.numbers) == 20
+
+
+def test_a_model_that_does_not_count_is_refused(tmp_path):
+    with pytest.raises(ValueError, match="Notebook without a buffer images_seen"):
+        train(tmp_path, 0.02, model=Notebook(counts=False))
+
+
+def test_skipping_a_long_run_takes_seconds():
+    sampler = InfiniteSampler(range(100_000), seed=0)
+    start = time.perf_counter()
+    next(islice(sampler._infinite_indices(), 2_000_000, None))
+    assert time.perf_counter() - start < 5
+
+
+class Clock(Hook):
+    """Takes down what the log shows as the remaining time."""
+
+    def __init__(self):
+        self.eta = []
+
+    def after_train_iter(self, runner, *args, **kwargs):
+        self.eta.append(runner.message_hub.get_info("eta"))
+
+
+def test_remaining_time_is_that_of_the_remaining_images(tmp_path):
+    train(tmp_path, 0.02)
+    clock, run = Clock(), runner(tmp_path, 0.04, resume=True, experiment="rest")
+    run.register_hook(clock)
+    run.train()
+    assert len(clock.eta) == 5 and clock.eta[-1] == 0 and all(eta > 0 for eta in clock.eta[:-1])

@@ -1,0 +1,90 @@
+"""Tiny networks and fields for the tests."""
+
+import torch
+
+import projects.threedgp.models.camera_generator
+import projects.threedgp.models.depth_adaptor  # noqa: F401
+from projects.threedgp.models.camera_prior import CameraPrior
+from projects.threedgp.models.discriminator import ThreeDGPDiscriminator
+from projects.threedgp.models.generator import ThreeDGPGenerator
+from projects.threedgp.rendering import CAMERA_FIELDS, Camera
+
+IMAGE_SIZE, PATCH_SIZE, NUM_CLASSES, Z_DIM, FEATURE_DIM = 16, 8, 3, 8, 6
+
+
+def tiny_generator(**changes) -> ThreeDGPGenerator:
+    """A generator of some ten thousand weights; ``changes`` replace arguments."""
+    arguments = dict(
+        image_size=IMAGE_SIZE,
+        patch_size=PATCH_SIZE,
+        num_classes=NUM_CLASSES,
+        noise_size=Z_DIM,
+        w_dim=8,
+        planes=dict(resolution=8, feature_dim=4, cbase=64, cmax=8),
+        mlp_hidden_dim=8,
+        marching=dict(num_coarse=4, num_fine=4),
+        camera_generator=dict(type="CameraGenerator", hidden_dim=8, embed_dim=4),
+        depth_adaptor=dict(type="DepthAdaptor", hidden_dim=4, num_layers=2),
+    )
+    return ThreeDGPGenerator(**arguments | changes)
+
+
+def tiny_discriminator(**changes) -> ThreeDGPDiscriminator:
+    """A discriminator for the tiny generator's patches; ``changes`` replace arguments."""
+    arguments = dict(
+        image_size=IMAGE_SIZE,
+        patch_size=PATCH_SIZE,
+        num_classes=NUM_CLASSES,
+        cbase=64,
+        cmax=8,
+        code_dim=8,
+        patch_embed_dim=4,
+        feature_dim=FEATURE_DIM,
+    )
+    return ThreeDGPDiscriminator(**arguments | changes)
+
+
+def frontal_camera(n: int = 1, **changes: float) -> Camera:
+    """The prior's mean cameras; ``changes`` replace numbers by name."""
+    params = CameraPrior().mean(n).params.clone()
+    for name, value in changes.items():
+        params[:, CAMERA_FIELDS.index(name)] = value
+    return Camera(params)
+
+
+def solid(inside, colour=lambda points: 0.5 + 0 * points):
+    """A field that is opaque where ``inside(points)`` holds and empty elsewhere."""
+
+    def field(points):
+        sigma = torch.where(inside(points), 1e4, -1e4)
+        return colour(points), sigma[..., None].to(points)
+
+    return field
+
+
+def tiny_model_config(
+    num_classes: int | None = 5, generator: dict | None = None, **changes
+) -> dict:
+    """The config of a tiny ThreeDGP of 32 x 32; ``generator`` replaces some of its arguments."""
+    import projects.threedgp  # noqa: F401
+
+    config = dict(
+        type="ThreeDGP",
+        num_classes=num_classes,
+        generator=dict(
+            type="ThreeDGPGenerator",
+            image_size=32,
+            patch_size=16,
+            noise_size=32,
+            w_dim=32,
+            planes=dict(resolution=32, feature_dim=8, cbase=512, cmax=32),
+            mlp_hidden_dim=16,
+            marching=dict(num_coarse=6, num_fine=6),
+            camera_generator=dict(type="CameraGenerator", hidden_dim=32, embed_dim=8),
+            depth_adaptor=dict(type="DepthAdaptor", hidden_dim=16),
+        ),
+        discriminator=dict(type="ThreeDGPDiscriminator", cbase=512, cmax=32, feature_dim=12),
+        data_preprocessor=dict(type="DataPreprocessor", output_channel_order="RGB"),
+    )
+    config["generator"].update(generator or {})
+    return config | changes

@@ -1,0 +1,100 @@
+"""Tiny data, models and runners, for tests that go through the toolkit."""
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+from mmengine.runner import Runner
+from PIL import Image
+
+import projects.threedgp  # noqa: F401
+
+SIZE, CLASSES = 32, 5
+
+
+def write_images(root: Path, num: int = 10, classes: int = CLASSES, colour=None) -> str:
+    """Noise, or images of one colour (RGB), with depth that falls to the right, in class folders."""
+    random = np.random.default_rng(0)
+    ramp = np.linspace(60000, 5000, SIZE).astype(np.uint16)[None].repeat(SIZE, 0)
+    for i in range(num):
+        folder = root / f"class{i % classes}"
+        folder.mkdir(parents=True, exist_ok=True)
+        image = random.integers(0, 256, (SIZE, SIZE, 3), dtype=np.uint8)
+        if colour is not None:
+            image[:] = colour
+        Image.fromarray(image).save(folder / f"{i:03d}.png")
+        cv2.imwrite(str(folder / f"{i:03d}_depth.png"), ramp)
+    return str(root)
+
+
+def loader(data_root: str, batch_size: int = 4, training: bool = True, **dataset) -> dict:
+    """Config of a loader of :func:`write_images`."""
+    pipeline = [
+        dict(type="LoadImageFromFile", key="gt"),
+        dict(type="LoadDepth"),
+        dict(type="PackInputs", data_keys=["depth"]),
+    ]
+    sampler = dict(type="InfiniteSampler" if training else "DefaultSampler", shuffle=training)
+    data = dict(type="ImageDepthDataset", data_root=data_root, pipeline=pipeline, **dataset)
+    return dict(batch_size=batch_size, num_workers=0, dataset=data, sampler=sampler)
+
+
+def model(**changes) -> dict:
+    """Config of a ThreeDGP of 32 x 32 pixels; ``changes`` replace arguments."""
+    generator = dict(
+        type="ThreeDGPGenerator",
+        image_size=SIZE,
+        patch_size=16,
+        noise_size=32,
+        w_dim=32,
+        planes=dict(resolution=32, feature_dim=8, cbase=512, cmax=32),
+        mlp_hidden_dim=16,
+        marching=dict(num_coarse=6, num_fine=6),
+        camera_generator=dict(type="CameraGenerator", hidden_dim=32, embed_dim=8),
+        depth_adaptor=dict(type="DepthAdaptor", hidden_dim=16),
+    )
+    discriminator = dict(type="ThreeDGPDiscriminator", cbase=512, cmax=32, feature_dim=None)
+    arguments = dict(
+        type="ThreeDGP",
+        num_classes=CLASSES,
+        generator=generator,
+        discriminator=discriminator,
+        distillation=None,
+        data_preprocessor=dict(type="DataPreprocessor", output_channel_order="RGB"),
+    )
+    return arguments | changes
+
+
+def optimisers() -> dict:
+    """Config of both optimisers."""
+    one = dict(type="OptimWrapper", optimizer=dict(type="Adam", lr=1e-3, betas=(0.0, 0.99)))
+    return dict(constructor="MultiOptimWrapperConstructor", generator=one, discriminator=one)
+
+
+def runner(work_dir: Path, model: dict | object, experiment: str = "tiny", **arguments) -> Runner:
+    """A runner with the plugin's scope, quiet, and without distribution."""
+    defaults = dict(
+        default_scope="mmagic",
+        launcher="none",
+        randomness=dict(seed=0, diff_rank_seed=True),
+        log_level="WARNING",
+        log_processor=dict(by_epoch=False),
+        experiment_name=f"{work_dir.name}_{experiment}",
+        default_hooks=dict(
+            logger=dict(type="LoggerHook", interval=1, log_metric_by_epoch=False),
+            checkpoint=dict(type="CheckpointHook", interval=1, by_epoch=False),
+        ),
+        visualizer=dict(type="Visualizer", vis_backends=[dict(type="LocalVisBackend")]),
+    )
+    return Runner(model=model, work_dir=str(work_dir), **defaults | arguments)
+
+
+def training(work_dir: Path, data_root: str, kimg: float, batch_size: int = 4, **arguments):
+    """A runner that trains a tiny ThreeDGP for ``kimg`` thousand images."""
+    defaults = dict(
+        model=model(),
+        train_dataloader=loader(data_root, batch_size),
+        train_cfg=dict(type="KimgTrainLoop", total_kimg=kimg),
+        optim_wrapper=optimisers(),
+    )
+    return runner(work_dir, **defaults | arguments)
