@@ -28,4 +28,21 @@ train_dataloader = _data
 val_dataloader = _data
 test_dataloader = _data
 
+_metrics = [
+    dict(
+        type='SWD', prefix='SWD', fake_nums=512, image_shape=(3, 32, 32), sample_model='ema'
+    ),
+    dict(type='NonFlatnessScore', fake_nums=128),
+]
+val_evaluator = dict(metrics=_metrics)
+test_evaluator = val_evaluator
+default_hooks = dict(
+    logger=dict(interval=20), checkpoint=dict(interval=400, max_keep_ckpts=1, save_best=None)
+)
+custom_hooks = [
+    dict(type='LabelDistributionHook'),
+    dict(type='ThroughputHook'),
+    dict(type='SampleGridHook', interval=200),
+    dict(type='CameraHistogramHook', interval=400),
+]
 train_cfg = dict(total_kimg=8, val_interval_kimg=None)

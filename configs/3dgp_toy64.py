@@ -41,4 +41,14 @@ train_dataloader = dict(batch_size=32, dataset=dict(**_data['dataset'], features
 val_dataloader = _data
 test_dataloader = _data
 
+# Metrics that need no pretrained network.
+_metrics = [
+    dict(
+        type='SWD', prefix='SWD', fake_nums=1024, image_shape=(3, 64, 64), sample_model='ema'
+    ),
+    dict(type='NonFlatnessScore', fake_nums=256),
+]
+val_evaluator = dict(metrics=_metrics)
+test_evaluator = val_evaluator
+default_hooks = dict(checkpoint=dict(save_best='SWD/avg'))
 train_cfg = dict(total_kimg=2000, val_interval_kimg=100)

@@ -19,7 +19,8 @@ jaxtyping.install_import_hook(
 # Before anything of mmagic.
 import projects.threedgp.compat  # noqa: E402, F401
 
-torch.set_num_threads(2)
+# Tiny models gain nothing from threads, and lose much where several test processes share the cores.
+torch.set_num_threads(1)
 
 
 @pytest.fixture(autouse=True)

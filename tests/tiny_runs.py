@@ -13,7 +13,7 @@ SIZE, CLASSES = 32, 5
 
 
 def write_images(root: Path, num: int = 10, classes: int = CLASSES, colour=None) -> str:
-    """Noise, or images of one colour (RGB), with depth that falls to the right, in class folders."""
+    """Noise, or one colour (RGB), with depth that falls to the right, in class folders."""
     random = np.random.default_rng(0)
     ramp = np.linspace(60000, 5000, SIZE).astype(np.uint16)[None].repeat(SIZE, 0)
     for i in range(num):

@@ -61,7 +61,7 @@ def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
     add("--fps", type=float, default=30)
     add("--resolution", type=int, help="pixels along a side (default: as trained)")
     add("--steps-factor", type=float, default=2, help="ray samples, in multiples of training's")
-    add("--far-offset", type=float, default=1.0, help="how much farther rays go than in training")
+    add("--far-offset", type=float, default=0.0, help="how much farther rays go than in training")
     add("--batch-size", type=int, default=4, help="images at a time")
     add("--device", help="default: CUDA if there is one")
     launch.add_config_options(parser)

@@ -42,22 +42,13 @@ custom_hooks = [
 vis_backends = [dict(type='LocalVisBackend'), dict(type='TensorboardVisBackend')]
 visualizer = dict(_delete_=True, type='Visualizer', vis_backends=vis_backends)
 
-# The Inception network as a TorchScript file, see the README ("Evaluate").
-_inception = dict(inception_style='StyleGAN', inception_path='data/weights/inception-2015-12-05.pt')
-_fid = dict(
-    type='FrechetInceptionDistance',
-    prefix='FID',
-    sample_model='ema',
-    inception_pkl='data/weights/imagenet256_fid.pkl',
-    **_inception,
-)
-_is = dict(type='InceptionScore', prefix='IS', sample_model='ema', splits=10, **_inception)
-_nfs = dict(type='NonFlatnessScore', prefix='NFS', fake_nums=256)
+# None downloads the Inception network; a path takes a TorchScript file, see the README ("Evaluate").
+_inception = dict(inception_path=None)
+_fid = dict(type='LocalFID', real_nums=-1, **_inception)
+_is = dict(type='LocalInceptionScore', splits=10, **_inception)
+_nfs = dict(type='NonFlatnessScore', fake_nums=256)
 
-val_evaluator = dict(
-    type='Evaluator', metrics=[dict(**_fid, fake_nums=2048, real_nums=-1), _nfs]
-)
+val_evaluator = dict(metrics=[dict(**_fid, fake_nums=2048), _nfs])
 test_evaluator = dict(
-    type='Evaluator',
-    metrics=[dict(**_fid, fake_nums=50000, real_nums=-1), dict(**_is, fake_nums=50000), _nfs],
+    metrics=[dict(**_fid, fake_nums=50000), dict(**_is, fake_nums=50000), _nfs]
 )

@@ -27,7 +27,7 @@ class Numbers(BaseDataset):
 
 
 class Notebook(BaseModel):
-    """A model that counts its images and takes down which they were, and a random number each time."""
+    """A model that counts its images, and takes down which they were and a random number."""
 
     def __init__(self, counts: bool = True):
         super().__init__()
@@ -175,7 +175,9 @@ class Clock(Hook):
 
 def test_remaining_time_is_that_of_the_remaining_images(tmp_path):
     train(tmp_path, 0.02)
-    clock, run = Clock(), runner(tmp_path, 0.04, resume=True, experiment="rest")
+    log = dict(by_epoch=False, window_size=1)
+    run = runner(tmp_path, 0.04, resume=True, experiment="rest", log_processor=log)
+    clock = Clock()
     run.register_hook(clock)
     run.train()
     assert len(clock.eta) == 5 and clock.eta[-1] == 0 and all(eta > 0 for eta in clock.eta[:-1])

@@ -1,6 +1,7 @@
 """Cases b, c, d, f (generator), h (depth adaptor) and i (discriminator)."""
 
 from contextlib import contextmanager
+from copy import deepcopy
 
 import pytest
 import torch
@@ -111,10 +112,10 @@ def test_depth_adaptor(golden):
     case = golden("case_h_depth_adaptor")
     adaptor, kimgs = golden_generator().depth_adaptor, case.values["kimgs"]
     depth = case["in_depth"]
-    # The normalisation maps the learned near plane to -1; where does it lie?
-    near = adaptor.near + adaptor.near_offset_logit.sigmoid() * adaptor.near_offset_fraction * (
-        adaptor.far - adaptor.near
-    )
+    # The normalisation is affine and maps the learned near plane to -1: where does it lie?
+    exact = deepcopy(adaptor).double()
+    at_0, at_1 = exact.normalize(torch.tensor([0.0, 1.0]).double().reshape(2, 1, 1, 1)).flatten()
+    near = (-1 - at_0) / (at_1 - at_0)
     case.check(
         eval=adaptor(depth),
         heads=adaptor.candidates(depth),

@@ -1,9 +1,10 @@
-"""Cases k (patches, schedules) and m (optimiser, weight average)."""
+"""Cases k (patches, schedules), l (non-flatness) and m (optimiser, weight average)."""
 
 import pytest
 import torch
 from torch import nn
 
+from projects.threedgp.evaluation import depth_histograms, non_flatness_score
 from projects.threedgp.models.distillation import KnowledgeDistillationLoss
 from projects.threedgp.models.ema import ImagesSeenEMA, ema_decay
 from projects.threedgp.models.gradients import sanitize_gradients
@@ -69,6 +70,18 @@ def test_schedules(golden):
         for kimg in case.values["kimgs"]
     ]
     case.check(schedules=torch.tensor(rows))
+
+
+def test_non_flatness(golden):
+    case = golden("case_l_non_flatness")
+    depth, near, far = case["in_depth"][:, None], case.values["min"], case.values["max"]
+    scores = non_flatness_score(depth, near, far, case.values["bins"])
+    case.check(
+        histograms=depth_histograms(depth, near, far, case.values["bins"]),
+        entropy=scores.log(),
+        score_per_map=scores,
+        score=scores.mean(),
+    )
 
 
 @pytest.mark.parametrize("network", ["G", "D"])

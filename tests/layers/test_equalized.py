@@ -26,7 +26,7 @@ def test_leaky_relu_keeps_the_second_moment_of_positive_half():
 @pytest.mark.parametrize("lr_multiplier", [1.0, 0.1, 0.01])
 def test_layers_start_at_unit_variance_whatever_their_learning_rate(lr_multiplier):
     layer = EqualizedLinear(512, 512, lr_multiplier=lr_multiplier)
-    assert layer(torch.randn(256, 512)).std() == pytest.approx(1.0, abs=0.05)
+    assert layer(torch.randn(256, 512)).std().item() == pytest.approx(1.0, abs=0.05)
 
 
 def test_learning_rate_multiplier_scales_the_step():
@@ -42,7 +42,7 @@ def test_learning_rate_multiplier_scales_the_step():
 
 def test_convolution_starts_at_unit_variance():
     out = EqualizedConv2d(64, 64, 3)(torch.randn(4, 64, 16, 16))
-    assert out[:, :, 1:-1, 1:-1].std() == pytest.approx(1.0, abs=0.1)
+    assert out[:, :, 1:-1, 1:-1].std().item() == pytest.approx(1.0, abs=0.1)
 
 
 @pytest.mark.parametrize("kernel_size", [1, 3])

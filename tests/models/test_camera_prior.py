@@ -90,7 +90,7 @@ def test_camera_generator_asks_for_bounds():
 def test_pitch_is_kept_off_the_poles():
     prior = CameraPrior(pitch=dict(dist="normal", mean=0.0, std=1.0))
     pitch = prior.sample(1000).params[:, 1]
-    assert 1e-5 <= pitch.min() and pitch.max() <= math.pi - 9e-6
+    assert pitch.min() >= 1e-5 and pitch.max() <= math.pi - 9e-6
 
 
 def test_default_is_the_release():

@@ -15,8 +15,9 @@ class RenderOptions:
     Args:
         truncation_psi: 1 for the whole variety, 0 for the class mean.
         steps_factor: Samples on a ray, in multiples of training's.
-        far_offset: How much farther than in training rays go, world units. 0 shows what the
-            discriminator saw.
+        far_offset: How much farther than in training rays go, world units. The release's 1.0 shows
+            what lies behind the trained far plane, but where training let the last sample of a ray
+            paint the background, that is replaced by what was never trained.
         resolution: Pixels along a side; None for the size that was trained.
         batch_size: Images rendered at a time. It changes speed and memory, not the images.
         progress: Show a progress bar.
@@ -27,7 +28,7 @@ class RenderOptions:
 
     truncation_psi: float = 0.7
     steps_factor: float = 2
-    far_offset: float = 1.0
+    far_offset: float = 0.0
     resolution: int | None = None
     batch_size: int = 4
     progress: bool = True

@@ -20,6 +20,10 @@ from .pictures import save_png
 # Roll is always 0.
 SHOWN_FIELDS = tuple(name for name in CAMERA_FIELDS if name != "roll")
 BINS = 50
+LOOKS = (
+    dict(label="prior", color="0.75", fill=True),
+    dict(label="posterior", color="C3", linewidth=1.5),
+)
 
 Columns = dict[str, Float[np.ndarray, " n"]]
 
@@ -111,8 +115,8 @@ def plot_cameras(prior: Columns, posterior: Columns) -> UInt8[np.ndarray, "h w 3
 
 
 def _draw_panel(panel: Axes, name: str, prior: np.ndarray, posterior: np.ndarray) -> None:
-    both = np.concatenate([prior, posterior])
-    edges = np.histogram_bin_edges(both[np.isfinite(both)], BINS)
-    panel.hist(prior, edges, color="0.75", label="prior")
-    panel.hist(posterior, edges, histtype="step", color="C3", linewidth=1.5, label="posterior")
+    finite = [values[np.isfinite(values)] for values in (prior, posterior)]
+    edges = np.histogram_bin_edges(np.concatenate(finite), BINS)
+    for values, look in zip(finite, LOOKS, strict=True):
+        panel.stairs(np.histogram(values, edges)[0], edges, **look)
     panel.set(title=f"{name}: {posterior.mean():.3f} ± {posterior.std():.3f}", ylabel="cameras")

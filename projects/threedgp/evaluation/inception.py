@@ -12,6 +12,7 @@ from mmagic.evaluation.functional.inception_utils import TERO_INCEPTION_URL, loa
 from mmagic.utils import MMAGIC_CACHE_DIR, download_from_url
 from mmengine.dataset import BaseDataset
 from torch import nn
+from torch.utils.data import Dataset
 
 SIZES_COMPARED = 1000
 # What torchvision downloads for IS.
@@ -91,7 +92,7 @@ def _load_pytorch(metric: str) -> nn.Module:
         ) from error
 
 
-def statistics_name(dataset: BaseDataset, style: str, path: str | None, real_nums: int) -> str:
+def statistics_name(dataset: Dataset, style: str, path: str | None, real_nums: int) -> str:
     """Name the file of real statistics after everything they depend on.
 
     That is the list of images and labels, the sizes of up to 1000 of the files, the pipeline, the

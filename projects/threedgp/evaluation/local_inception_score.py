@@ -14,7 +14,7 @@ class LocalInceptionScore(InceptionScore):
     """The toolkit's IS with a checked Inception network and checked numbers.
 
     Args:
-        fake_nums: Generated images, over all processes.
+        fake_nums: Generated images, over all processes; a whole number, which may be written 5e4.
         splits: Groups of images that the score is the mean of.
         inception_style: See ``load_network``.
         inception_path: See ``load_network``.
@@ -29,7 +29,7 @@ class LocalInceptionScore(InceptionScore):
 
     def __init__(
         self,
-        fake_nums: int = 50000,
+        fake_nums: int | float = 50000,
         splits: int = 10,
         inception_style: str = "StyleGAN",
         inception_path: str | None = None,

@@ -31,7 +31,7 @@ class Distribution:
         std: Standard deviation before truncation.
 
     Raises:
-        ValueError: If a number is missing or ``min`` > ``max``.
+        ValueError: If a number is missing, ``min`` > ``max``, or a pitch lies outside [0, pi].
     """
 
     name: str
@@ -55,6 +55,9 @@ class Distribution:
             raise ValueError(f'{self.name}: a {self.dist} distribution also needs {missing}')
         if self.min is not None and self.max is not None and self.min > self.max:
             raise ValueError(f'{self.name}: got min={self.min} > max={self.max}, wanted min <= max')
+        for bound in (self.value, self.min, self.max):
+            if 'pitch' in self.name and bound is not None and not 0 <= bound <= math.pi:
+                raise ValueError(f'{self.name}: got {bound}, wanted pitches in [0, pi]')
 
     @property
     def bounds(self) -> tuple[float, float]:

@@ -224,7 +224,7 @@ class ThreeDGP(BaseConditionalGAN):
         with torch.no_grad():
             return self.teacher(rgb)
 
-    def data_sample_to_label(self, data_sample: DataSample) -> Int[Tensor, ' n'] | None:
+    def data_sample_to_label(self, data_sample: DataSample | None) -> Int[Tensor, ' n'] | None:
         """Return the labels as integers of shape (n,); the toolkit stacks them as (n, 1)."""
         label = super().data_sample_to_label(data_sample)
         return None if label is None else label.reshape(-1).long()

@@ -1,0 +1,73 @@
+"""Every shipped config, at reduced size, trains for two iterations and is evaluated."""
+
+from pathlib import Path
+
+import pytest
+from mmengine.config import Config
+from mmengine.runner import Runner
+
+from projects.threedgp.engine.launch import redirect_data_root
+from tests import tiny_runs
+
+CONFIGS = sorted((Path(__file__).resolve().parents[1] / "configs").glob("*.py"))
+WIDTHS = dict(cbase=256, cmax=16)
+SMALLER = {
+    "model.generator.image_size": 32,
+    "model.generator.patch_size": 16,
+    "model.generator.noise_size": 16,
+    "model.generator.w_dim": 16,
+    "model.generator.planes": dict(resolution=16, feature_dim=4, **WIDTHS),
+    "model.generator.marching.num_coarse": 4,
+    "model.generator.marching.num_fine": 4,
+    "model.discriminator.cbase": 256,
+    "model.discriminator.cmax": 16,
+    "train_dataloader.batch_size": 4,
+    "train_dataloader.num_workers": 0,
+    "train_dataloader.persistent_workers": False,
+    "train_dataloader.dataset.resolution": 32,
+    "val_dataloader.batch_size": 4,
+    "val_dataloader.num_workers": 0,
+    "val_dataloader.persistent_workers": False,
+    "val_dataloader.dataset.resolution": 32,
+    "train_cfg.total_kimg": 0.008,
+    "val_evaluator.metrics": [dict(type="NonFlatnessScore", fake_nums=4)],
+    "default_hooks.logger.interval": 1,
+    "default_hooks.checkpoint.save_best": None,
+}
+# A timm network with random weights stands in for the teacher whose features are precomputed.
+TEACHER = {
+    "train_dataloader.dataset.features": None,
+    "model.teacher": dict(type="TimmTeacher", model="test_resnet", image_size=32),
+    "model.discriminator.feature_dim": 96,
+}
+
+
+def reduced(path: Path, data_root: str, work_dir: Path) -> Config:
+    """The config with smaller numbers: nothing is replaced but sizes, lengths and weights' files."""
+    config = Config.fromfile(path)
+    redirect_data_root(config, data_root)
+    config.merge_from_dict(SMALLER)
+    if config.model.get("distillation"):
+        config.merge_from_dict(TEACHER)
+    if config.model.patch_sampler is None:
+        config.model.generator.patch_size = None
+    if config.model.num_classes:
+        config.model.num_classes = tiny_runs.CLASSES
+    config.work_dir = str(work_dir)
+    config.experiment_name = f"{work_dir.name}_{path.stem}"
+    return config
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
+def test_trains_two_iterations(path, tmp_path):
+    data_root = tiny_runs.write_images(tmp_path / "data")
+    runner = Runner.from_cfg(reduced(path, data_root, tmp_path / "work"))
+    runner.train()
+    assert runner.iter == 2
+    assert runner.model.images_seen == 8
+    scores = runner.message_hub.get_scalar("val/NFS/nfs")
+    assert 1 <= scores.current() <= 64
+    logged = runner.message_hub.log_scalars
+    assert "train/loss_g_adv" in logged and "train/loss_d_adv" in logged
+    assert ("train/loss_d_kd" in logged) == bool(runner.cfg.model.get("distillation"))
+    assert (tmp_path / "work" / "last_checkpoint").exists()
