@@ -1,5 +1,6 @@
 """What all tests share: the plugin with its tensor shapes checked, and fixed seeds."""
 
+import runpy
 import sys
 from pathlib import Path
 
@@ -8,16 +9,22 @@ import numpy as np
 import pytest
 import torch
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
+
+# The toolkit is imported before the hook below, which would compile all of it anew in each process,
+# and after the plugin's stand-ins, which therefore come from their file and not from the package.
+runpy.run_path(str(ROOT / "projects" / "threedgp" / "compat.py"))
+
+import mmagic.apis  # noqa: E402, F401
+import mmagic.evaluation  # noqa: E402, F401
+import timm  # noqa: E402, F401
 
 # The hook acts on modules that are imported after it; ints are fine where floats are asked for.
 jaxtyping.install_import_hook(
     "projects.threedgp",
     "beartype.beartype(conf=beartype.BeartypeConf(is_pep484_tower=True))",
 )
-
-# Before anything of mmagic.
-import projects.threedgp.compat  # noqa: E402, F401
 
 # Tiny models gain nothing from threads, and lose much where several test processes share the cores.
 torch.set_num_threads(1)

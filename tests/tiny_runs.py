@@ -4,12 +4,15 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+from mmengine.registry import init_default_scope
 from mmengine.runner import Runner
 from PIL import Image
 
 import projects.threedgp  # noqa: F401
 
 SIZE, CLASSES = 32, 5
+
+init_default_scope("mmagic")
 
 
 def write_images(root: Path, num: int = 10, classes: int = CLASSES, colour=None) -> str:

@@ -15,7 +15,7 @@ GIB = 2**30
 
 
 def peak_memory_gb() -> float:
-    """Most memory of this process so far, in 2^30 bytes: on its GPU, or without one resident."""
+    """Most memory of this process, in 2^30 bytes: on its GPU since the last reset, or resident."""
     if torch.cuda.is_available():
         return torch.cuda.max_memory_allocated() / GIB
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / GIB
@@ -25,7 +25,7 @@ def peak_memory_gb() -> float:
 class ThroughputHook(Hook):
     """Logs ``images_per_sec``, over all processes, and ``peak_memory_gb``, of the logging process.
 
-    The time is that of the toolkit's ``IterTimerHook``, loading included and validation not.
+    The time is that of the toolkit's ``IterTimerHook``: with loading and pictures, without validation.
 
     Args:
         window: Iterations that the speed is averaged over.
@@ -33,15 +33,15 @@ class ThroughputHook(Hook):
 
     def __init__(self, window: int = 50) -> None:
         self.window = window
-        self._measured = 0
+        self._measured, self._peak_gb = 0, 0.0
 
     def before_train(self, runner: Runner) -> None:
-        """Forget the speed before a resume.
+        """Begin anew.
 
         Args:
             runner: The runner.
         """
-        self._measured = 0
+        self._measured, self._peak_gb = 0, 0.0
 
     def after_train_iter(
         self,
@@ -62,4 +62,6 @@ class ThroughputHook(Hook):
         seconds = runner.message_hub.get_scalar("train/time").mean(self._measured)
         speed = images_per_iteration(runner.train_dataloader) / seconds
         runner.message_hub.update_scalar("train/images_per_sec", speed)
-        runner.message_hub.update_scalar("train/peak_memory_gb", peak_memory_gb())
+        # The toolkit resets the GPU's peak with every line of the log.
+        self._peak_gb = max(self._peak_gb, peak_memory_gb())
+        runner.message_hub.update_scalar("train/peak_memory_gb", self._peak_gb)

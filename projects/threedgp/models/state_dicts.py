@@ -1,5 +1,8 @@
 """Checkpoints that fit: names without wrappers, and a refusal of those of another config."""
 
+import logging
+
+from mmengine.logging import print_log
 from mmengine.model import is_model_wrapper
 from torch import Tensor, nn
 
@@ -23,25 +26,37 @@ def without_wrappers(
                 state_dict[f'{prefix}{child}.' + key.removeprefix(start)] = state_dict.pop(key)
 
 
-def refuse_misfits(own: dict[str, Tensor], given: dict[str, Tensor], prefix: str) -> None:
-    """Raise a ValueError that lists what is missing, unknown or of another shape.
+def handle_misfits(
+    own: dict[str, Tensor], given: dict[str, Tensor], prefix: str, strict: bool
+) -> None:
+    """Refuse a checkpoint of another config, or leave out what does not fit.
 
     Args:
         own: State of the model.
-        given: State of the checkpoint.
+        given: State of the checkpoint; misfits are removed from it unless ``strict``.
         prefix: Start of the model's names in the checkpoint.
+        strict: Whether to refuse.
+
+    Raises:
+        ValueError: If anything is missing, unknown or of another shape, and ``strict``.
     """
     own = {prefix + key: value for key, value in own.items()}
     missing = sorted(own.keys() - given.keys())
     unknown = sorted(key for key in given if key.startswith(prefix) and key not in own)
-    shapes = [
-        f'{key}: {tuple(given[key].shape)} instead of {tuple(own[key].shape)}'
-        for key in sorted(own.keys() & given.keys())
-        if given[key].shape != own[key].shape
-    ]
-    if missing or unknown or shapes:
+    reshaped = sorted(key for key in own.keys() & given.keys() if given[key].shape != own[key].shape)
+    shapes = [f'{k}: {tuple(given[k].shape)} instead of {tuple(own[k].shape)}' for k in reshaped]
+    if not (missing or unknown or shapes):
+        return
+    report = '\n'.join(
+        f'  {title} ({len(names)}): {names[:5]}'
+        for title, names in (('missing', missing), ('unknown', unknown), ('other shapes', shapes))
+        if names
+    )
+    if strict:
         raise ValueError(
             'checkpoint: it belongs to another config (model.strict_load=False loads what fits).\n'
-            f'  missing ({len(missing)}): {missing[:5]}\n  unknown ({len(unknown)}): {unknown[:5]}\n'
-            f'  other shapes ({len(shapes)}): {shapes[:5]}'
+            + report
         )
+    print_log('checkpoint: loading what fits\n' + report, logger='current', level=logging.WARNING)
+    for key in unknown + reshaped:
+        given.pop(key)

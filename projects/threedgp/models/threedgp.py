@@ -20,7 +20,7 @@ from .batches import FakeBatch, RealBatch
 from .generator import CameraBatch, GeneratorOutput, Sampling
 from .gradients import sanitize_gradients
 from .packing import pack_samples
-from .state_dicts import refuse_misfits, unwrap, without_wrappers
+from .state_dicts import handle_misfits, unwrap, without_wrappers
 
 Logs = dict[str, Tensor]
 
@@ -439,8 +439,7 @@ class ThreeDGP(BaseConditionalGAN):
         return Sampling(**kwargs)
 
     def _load_from_state_dict(self, state_dict: dict, prefix: str, *args: Any, **kwargs: Any) -> None:
-        if self.strict_load:
-            refuse_misfits(self.state_dict(), state_dict, prefix)
+        handle_misfits(self.state_dict(), state_dict, prefix, self.strict_load)
         super()._load_from_state_dict(state_dict, prefix, *args, **kwargs)
 
 
