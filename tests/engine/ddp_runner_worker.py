@@ -13,6 +13,11 @@ from mmengine.hooks import Hook
 from tests import tiny_runs
 
 
+WRAPPER = dict(
+    type="MMSeparateDistributedDataParallel", device_ids=None, broadcast_buffers=False
+)
+
+
 class NoteOutputs(Hook):
     """Saves images of fixed latents when training begins and when it ends."""
 
@@ -59,9 +64,7 @@ def main(data_root: str, folder: str, kimg: float) -> None:
         launcher="pytorch",
         resume=True,
         experiment=f"run{kimg}",
-        model_wrapper_cfg=dict(
-            type="MMSeparateDistributedDataParallel", device_ids=None, broadcast_buffers=False
-        ),
+        cfg=dict(model_wrapper_cfg=WRAPPER),
     )
     runner.register_hook(NoteOutputs(Path(folder)), priority="LOWEST")
     runner.train()

@@ -25,7 +25,7 @@ def peak_memory_gb() -> float:
 class ThroughputHook(Hook):
     """Logs ``images_per_sec``, over all processes, and ``peak_memory_gb``, of the logging process.
 
-    The time is that of the toolkit's ``IterTimerHook``: with loading and pictures, without validation.
+    The toolkit's ``IterTimerHook`` takes the time: with loading and pictures, without validation.
 
     Args:
         window: Iterations that the speed is averaged over.
