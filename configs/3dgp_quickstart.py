@@ -1,5 +1,5 @@
 # What tools/quickstart.sh trains: minutes on two CPU cores, on procedural scenes 32 x 32 or any photos.
-_base_ = ['3dgp_toy64.py']
+_base_ = ["3dgp_toy64.py"]
 
 _widths = dict(cbase=1024, cmax=64)
 model = dict(
@@ -16,8 +16,8 @@ model = dict(
     discriminator=dict(patch_conditioning=False, code_dim=64, **_widths),
     patch_sampler=None,
     camera_regularizers=[
-        dict(type='CameraEMDRegularizer', ramp=dict(start=0.0, end=1.0, over_kimg=5)),
-        dict(type='CameraMeanRegularizer', num_samples=64),
+        dict(type="CameraEMDRegularizer", ramp=dict(start=0.0, end=1.0, over_kimg=5)),
+        dict(type="CameraMeanRegularizer", num_samples=64),
     ],
     blur_fade=dict(init_sigma=3.0, fade_kimg=2),
     ema_config=dict(half_life_kimg=0.5),
@@ -29,10 +29,8 @@ val_dataloader = _data
 test_dataloader = _data
 
 _metrics = [
-    dict(
-        type='SWD', prefix='SWD', fake_nums=512, image_shape=(3, 32, 32), sample_model='ema'
-    ),
-    dict(type='NonFlatnessScore', fake_nums=128),
+    dict(type="SWD", prefix="SWD", fake_nums=512, image_shape=(3, 32, 32), sample_model="ema"),
+    dict(type="NonFlatnessScore", fake_nums=128),
 ]
 val_evaluator = dict(metrics=_metrics)
 test_evaluator = val_evaluator
@@ -40,9 +38,9 @@ default_hooks = dict(
     logger=dict(interval=20), checkpoint=dict(interval=400, max_keep_ckpts=1, save_best=None)
 )
 custom_hooks = [
-    dict(type='LabelDistributionHook'),
-    dict(type='ThroughputHook'),
-    dict(type='SampleGridHook', interval=200),
-    dict(type='CameraHistogramHook', interval=400),
+    dict(type="LabelDistributionHook"),
+    dict(type="ThroughputHook"),
+    dict(type="SampleGridHook", interval=200),
+    dict(type="CameraHistogramHook", interval=400),
 ]
 train_cfg = dict(total_kimg=8, val_interval_kimg=None)

@@ -1,16 +1,16 @@
 # 3DGP on SDIP Dogs 256 x 256: unconditional, the release's default widths, a faster camera ramp.
-_base_ = ['_base_/3dgp_model.py', '_base_/3dgp_data.py', '_base_/3dgp_runtime.py']
+_base_ = ["_base_/3dgp_model.py", "_base_/3dgp_data.py", "_base_/3dgp_runtime.py"]
 
-data_root = 'data/sdip_dogs/train'
+data_root = "data/sdip_dogs/train"
 _widths = dict(cbase=32768, cmax=512)
 model = dict(
     num_classes=None,
     generator=dict(planes=_widths),
     discriminator=_widths,
-    r1=dict(gamma='auto'),
+    r1=dict(gamma="auto"),
     camera_regularizers=[
-        dict(type='CameraEMDRegularizer', ramp=dict(start=0.0, end=1.0, over_kimg=3000)),
-        dict(type='CameraMeanRegularizer'),
+        dict(type="CameraEMDRegularizer", ramp=dict(start=0.0, end=1.0, over_kimg=3000)),
+        dict(type="CameraMeanRegularizer"),
     ],
 )
 _data = dict(dataset=dict(data_root=data_root, conditional=False))

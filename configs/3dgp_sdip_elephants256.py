@@ -1,7 +1,7 @@
 # 3DGP on SDIP Elephants 256 x 256: as SDIP Dogs.
-_base_ = ['3dgp_sdip_dogs256.py']
+_base_ = ["3dgp_sdip_dogs256.py"]
 
-data_root = 'data/sdip_elephants/train'
+data_root = "data/sdip_elephants/train"
 _data = dict(dataset=dict(data_root=data_root))
 train_dataloader = _data
 val_dataloader = _data

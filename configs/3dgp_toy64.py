@@ -1,8 +1,8 @@
 # 3DGP on procedural scenes 64 x 64:
 #   python tools/data/make_toy_scenes.py data/toy64 --num 20000 --resolution 64
-_base_ = ['_base_/3dgp_model.py', '_base_/3dgp_data.py', '_base_/3dgp_runtime.py']
+_base_ = ["_base_/3dgp_model.py", "_base_/3dgp_data.py", "_base_/3dgp_runtime.py"]
 
-data_root = 'data/toy64/train'
+data_root = "data/toy64/train"
 _widths = dict(cbase=4096, cmax=128)
 model = dict(
     num_classes=8,
@@ -30,25 +30,23 @@ model = dict(
     distillation=None,
     r1=dict(gamma=0.05),
     camera_regularizers=[
-        dict(type='CameraEMDRegularizer', ramp=dict(start=0.0, end=1.0, over_kimg=400)),
-        dict(type='CameraMeanRegularizer'),
+        dict(type="CameraEMDRegularizer", ramp=dict(start=0.0, end=1.0, over_kimg=400)),
+        dict(type="CameraMeanRegularizer"),
     ],
     patch_sampler=dict(beta=dict(over_kimg=400)),
     blur_fade=dict(init_sigma=5.0, fade_kimg=20),
 )
 _data = dict(batch_size=32, dataset=dict(data_root=data_root, resolution=64))
-train_dataloader = dict(batch_size=32, dataset=dict(**_data['dataset'], features=None))
+train_dataloader = dict(batch_size=32, dataset=dict(**_data["dataset"], features=None))
 val_dataloader = _data
 test_dataloader = _data
 
 # Metrics that need no pretrained network.
 _metrics = [
-    dict(
-        type='SWD', prefix='SWD', fake_nums=1024, image_shape=(3, 64, 64), sample_model='ema'
-    ),
-    dict(type='NonFlatnessScore', fake_nums=256),
+    dict(type="SWD", prefix="SWD", fake_nums=1024, image_shape=(3, 64, 64), sample_model="ema"),
+    dict(type="NonFlatnessScore", fake_nums=256),
 ]
 val_evaluator = dict(metrics=_metrics)
 test_evaluator = val_evaluator
-default_hooks = dict(checkpoint=dict(save_best='SWD/avg'))
+default_hooks = dict(checkpoint=dict(save_best="SWD/avg"))
 train_cfg = dict(total_kimg=2000, val_interval_kimg=100)

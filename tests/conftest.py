@@ -16,7 +16,7 @@ sys.path.insert(0, str(ROOT))
 # and after the plugin's stand-ins, which therefore come from their file and not from the package.
 runpy.run_path(str(ROOT / "projects" / "threedgp" / "compat.py"))
 
-import mmagic.apis  # noqa: E402, F401
+import mmagic.apis  # noqa: E402
 import mmagic.evaluation  # noqa: E402, F401
 import timm  # noqa: E402, F401
 

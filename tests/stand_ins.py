@@ -13,9 +13,7 @@ class InceptionStandIn(nn.Module):
     softmax over the three means.
     """
 
-    def forward(
-        self, img: Tensor, return_features: bool = False, no_output_bias: bool = False
-    ) -> Tensor:
+    def forward(self, img: Tensor, return_features: bool = False, no_output_bias: bool = False) -> Tensor:
         if img.dtype != torch.uint8 or img.ndim != 4 or img.shape[1] != 3:
             raise RuntimeError("wanted uint8 images (n, 3, h, w)")
         x = img.float() / 255

@@ -38,8 +38,7 @@ def test_full_size_networks_have_the_official_tensors(official, network, full_si
         exported = export_official(full_size())
     got = {name: (list(t.shape), str(t.dtype)) for name, t in exported.items()}
     assert got == {
-        name: (tensor["shape"], "torch." + tensor["dtype"])
-        for name, tensor in official[network].items()
+        name: (tensor["shape"], "torch." + tensor["dtype"]) for name, tensor in official[network].items()
     }
 
 

@@ -62,9 +62,7 @@ def solid(inside, colour=lambda points: 0.5 + 0 * points):
     return field
 
 
-def tiny_model_config(
-    num_classes: int | None = 5, generator: dict | None = None, **changes
-) -> dict:
+def tiny_model_config(num_classes: int | None = 5, generator: dict | None = None, **changes) -> dict:
     """The config of a tiny ThreeDGP of 32 x 32; ``generator`` replaces some of its arguments."""
     import projects.threedgp  # noqa: F401
 

@@ -42,13 +42,9 @@ def find_logs(work_dir: Path) -> list[Path]:
     Raises:
         FileNotFoundError: There is none.
     """
-    logs = sorted(work_dir.glob("*/vis_data/scalars.json")) or sorted(
-        work_dir.glob("vis_data/scalars.json")
-    )
+    logs = sorted(work_dir.glob("*/vis_data/scalars.json")) or sorted(work_dir.glob("vis_data/scalars.json"))
     if not logs:
-        raise FileNotFoundError(
-            f"no */vis_data/scalars.json in {work_dir}: has a training run begun?"
-        )
+        raise FileNotFoundError(f"no */vis_data/scalars.json in {work_dir}: has a training run begun?")
     return logs
 
 

@@ -101,9 +101,7 @@ def render_samples(inferencer: ThreeDGPInferencer, args: argparse.Namespace) -> 
     return inferencer.sample(count, labels, args.seed, **render_options(args))
 
 
-def samples_picture(
-    samples: Sequence[Rendering], inferencer: ThreeDGPInferencer, columns: int
-) -> np.ndarray:
+def samples_picture(samples: Sequence[Rendering], inferencer: ThreeDGPInferencer, columns: int) -> np.ndarray:
     """The grid: each sample as colour, depth and adapted depth, under the name of its class."""
     cells = []
     for sample in samples:
@@ -161,9 +159,7 @@ def orbit_frames(
     ]
     bar = tqdm(zip(*orbits, strict=True), desc="Orbits", total=args.frames, unit="frame")
     for renderings in bar:
-        yield [
-            (each.rgb, colorize_depth(each.depth, *inferencer.depth_range)) for each in renderings
-        ]
+        yield [(each.rgb, colorize_depth(each.depth, *inferencer.depth_range)) for each in renderings]
 
 
 if __name__ == "__main__":

@@ -19,9 +19,7 @@ def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """The command line; paths that do not exist end here."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("config", type=launch.existing_file, help="a file of configs/")
-    parser.add_argument(
-        "checkpoint", type=launch.existing_file, help="a checkpoint of its training"
-    )
+    parser.add_argument("checkpoint", type=launch.existing_file, help="a checkpoint of its training")
     parser.add_argument("--out", help="where the metrics go (default: the work folder)")
     launch.add_run_arguments(parser)
     return parser.parse_args(argv)

@@ -1,28 +1,28 @@
 # Images with depth and teacher features; `tools/train.py --data-root DIR` points every loader elsewhere.
-data_root = 'data/imagenet/train'
+data_root = "data/imagenet/train"
 resolution = 256
 
 _load = [
-    dict(type='LoadImageFromFile', key='gt'),
-    dict(type='LoadDepth'),
-    dict(type='FitSquare'),
+    dict(type="LoadImageFromFile", key="gt"),
+    dict(type="LoadDepth"),
+    dict(type="FitSquare"),
 ]
-_pack = [dict(type='PackInputs', data_keys=['depth', 'teacher_feature', 'camera'])]
-_flip = dict(type='Flip', keys=['gt', 'depth'], flip_ratio=0.5, direction='horizontal')
-_mirror = [dict(type='OnPresentKeys', transform=_flip), dict(type='MirrorCamera')]
+_pack = [dict(type="PackInputs", data_keys=["depth", "teacher_feature", "camera"])]
+_flip = dict(type="Flip", keys=["gt", "depth"], flip_ratio=0.5, direction="horizontal")
+_mirror = [dict(type="OnPresentKeys", transform=_flip), dict(type="MirrorCamera")]
 
 train_dataloader = dict(
     batch_size=8,
     num_workers=4,
     persistent_workers=True,
     pin_memory=True,
-    sampler=dict(type='InfiniteSampler', shuffle=True),
-    collate_fn=dict(type='pseudo_collate'),
+    sampler=dict(type="InfiniteSampler", shuffle=True),
+    collate_fn=dict(type="pseudo_collate"),
     dataset=dict(
-        type='ImageDepthDataset',
+        type="ImageDepthDataset",
         data_root=data_root,
         resolution=resolution,
-        features='../resnet50.npy',
+        features="../resnet50.npy",
         pipeline=[*_load, *_mirror, *_pack],
     ),
 )
@@ -31,10 +31,10 @@ val_dataloader = dict(
     batch_size=8,
     num_workers=4,
     persistent_workers=True,
-    sampler=dict(type='DefaultSampler', shuffle=False),
-    collate_fn=dict(type='pseudo_collate'),
+    sampler=dict(type="DefaultSampler", shuffle=False),
+    collate_fn=dict(type="pseudo_collate"),
     dataset=dict(
-        type='ImageDepthDataset',
+        type="ImageDepthDataset",
         data_root=data_root,
         resolution=resolution,
         use_depth=False,

@@ -98,9 +98,7 @@ def restore_local_checkpoint_loading() -> None:
     refuses_objects = digit_version(torch.__version__) >= digit_version("2.6.0")
     stock_loader = inspect.getsource(mmengine_checkpoint.load_from_local)
     if refuses_objects and "weights_only" not in stock_loader:
-        mmengine_checkpoint.CheckpointLoader.register_scheme(
-            prefixes="", loader=load_from_local, force=True
-        )
+        mmengine_checkpoint.CheckpointLoader.register_scheme(prefixes="", loader=load_from_local, force=True)
 
 
 stand_in_mmcv_ext()

@@ -22,7 +22,7 @@ class Linear:
 
     def __post_init__(self) -> None:
         if self.over_kimg < 0:
-            raise ValueError(f'over_kimg: got {self.over_kimg}, wanted a number >= 0')
+            raise ValueError(f"over_kimg: got {self.over_kimg}, wanted a number >= 0")
 
     def __call__(self, kimg: float) -> float:
         """Return the value after ``kimg`` thousand images."""

@@ -119,9 +119,7 @@ def test_options_change_the_ray_marching():
 
 def test_as_trained_is_what_the_model_samples(inferencer):
     """Without truncation, extra steps and a farther plane, it is the model's own ``sample``."""
-    (ours,) = inferencer.sample(
-        1, 2, truncation_psi=1, steps_factor=1, far_offset=0, progress=False
-    )
+    (ours,) = inferencer.sample(1, 2, truncation_psi=1, steps_factor=1, far_offset=0, progress=False)
     draw = inferencer._draw([0], 2)
     theirs = inferencer.model.sample(draw.z, draw.label, inferencer._pose(draw))
     np.testing.assert_allclose(ours.depth, theirs.depth[0, 0].numpy(), atol=1e-5)
@@ -162,9 +160,7 @@ def test_class_names_come_from_the_checkpoint_or_the_config(tmp_path):
 
 def test_unknown_classes_are_refused(inferencer):
     for label in (-1, 5, "5", "cat"):
-        with pytest.raises(
-            ValueError, match=rf"label: got {label!r}, wanted an integer in \[0, 5\)"
-        ):
+        with pytest.raises(ValueError, match=rf"label: got {label!r}, wanted an integer in \[0, 5\)"):
             inferencer.sample(1, label)
     with pytest.raises(ValueError, match="labels: got 2, wanted 1 or 3"):
         inferencer.sample(3, [0, 1])

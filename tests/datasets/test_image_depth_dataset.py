@@ -228,9 +228,7 @@ def test_class_folder_that_is_not_in_classes_is_found(root):
 
 
 def test_label_out_of_range_is_found(root):
-    with pytest.raises(
-        ValueError, match=r"b/two.JPEG: has label 1, wanted less than num_classes=1"
-    ):
+    with pytest.raises(ValueError, match=r"b/two.JPEG: has label 1, wanted less than num_classes=1"):
         ImageDepthDataset(str(root), num_classes=1)
 
 

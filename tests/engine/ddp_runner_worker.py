@@ -13,9 +13,7 @@ from mmengine.hooks import Hook
 from tests import tiny_runs
 
 
-WRAPPER = dict(
-    type="MMSeparateDistributedDataParallel", device_ids=None, broadcast_buffers=False
-)
+WRAPPER = dict(type="MMSeparateDistributedDataParallel", device_ids=None, broadcast_buffers=False)
 
 
 class NoteOutputs(Hook):
@@ -43,10 +41,7 @@ def generate(model) -> dict:
     label = torch.arange(4)
     camera = model.sample(latents, label).camera  # consumes the same draws in any run
     camera = type(camera)(camera.params[:1].new_tensor([0, 1.5, 0, 20, 1, 0, 1.5, 0]).expand(4, 8))
-    images = {
-        kind: model.sample(latents, label, camera, sample_model=kind).rgb
-        for kind in ("ema", "orig")
-    }
+    images = {kind: model.sample(latents, label, camera, sample_model=kind).rgb for kind in ("ema", "orig")}
     discriminator = getattr(model.discriminator, "module", model.discriminator)
     with torch.no_grad():
         images["opinion"] = discriminator(images["orig"].new_ones(4, 4, 16, 16), label)

@@ -46,15 +46,15 @@ class Notebook(BaseModel):
         return []
 
 
-def runner(work_dir, kimg: float, batch_size: int = 4, model=None, workers: int = 0, **arguments):
+def runner(work_dir, kimg: float, batch_size: int = 4, model=None, loader=None, **arguments):
     data = dict(
         batch_size=batch_size,
-        num_workers=workers,
+        num_workers=0,
         dataset=Numbers(),
         sampler=dict(type="InfiniteSampler"),
         collate_fn=dict(type="default_collate"),
-        persistent_workers=workers > 0,
     )
+    data |= loader or {}
     return tiny_runs.runner(
         work_dir,
         model or Notebook(),
@@ -65,7 +65,12 @@ def runner(work_dir, kimg: float, batch_size: int = 4, model=None, workers: int 
 
 
 def train(*args, **kwargs) -> Notebook:
-    return runner(*args, **kwargs).train()
+    run = runner(*args, **kwargs)
+    model = run.train()
+    # Left to the garbage collector, each loader process is waited for in vain for seconds.
+    if hasattr(iterator := run.train_loop.dataloader_iterator._iterator, "_shutdown_workers"):
+        iterator._shutdown_workers()
+    return model
 
 
 @pytest.mark.parametrize(
@@ -91,11 +96,11 @@ def test_lengths_have_to_be_positive(tmp_path):
         _ = runner(tmp_path, 0).train_loop
 
 
-@pytest.mark.parametrize("workers", [0, 2])
-def test_resumed_run_continues_the_order_of_the_data(tmp_path, workers):
+@pytest.mark.parametrize("loader", [{}, dict(num_workers=2), dict(num_workers=2, persistent_workers=True)])
+def test_resumed_run_continues_the_order_of_the_data(tmp_path, loader):
     whole = train(tmp_path / "whole", 0.06)
     train(tmp_path / "parts", 0.04)
-    rest = train(tmp_path / "parts", 0.06, resume=True, experiment="rest", workers=workers)
+    rest = train(tmp_path / "parts", 0.06, resume=True, experiment="rest", loader=loader)
     assert rest.images_seen == 60
     assert rest.numbers == whole.numbers[40:]
 
@@ -103,9 +108,7 @@ def test_resumed_run_continues_the_order_of_the_data(tmp_path, workers):
 def test_resumed_run_keeps_the_order_if_its_seed_differs(tmp_path):
     whole = train(tmp_path / "whole", 0.06)
     train(tmp_path / "parts", 0.04)
-    rest = train(
-        *(tmp_path / "parts", 0.06), resume=True, experiment="rest", randomness=dict(seed=7)
-    )
+    rest = train(*(tmp_path / "parts", 0.06), resume=True, experiment="rest", randomness=dict(seed=7))
     assert rest.numbers == whole.numbers[40:]
 
 

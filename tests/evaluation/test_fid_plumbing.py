@@ -88,9 +88,7 @@ def test_red_is_red_for_the_network_in_reals_and_fakes(tmp_path, network):
     for images in (reals, *fakes):
         assert images.dtype == torch.uint8
         assert (images == torch.tensor(RED)[:, None, None]).all()
-    values = {
-        key: run.message_hub.get_scalar(f"val/{key}").current() for key in ("FID/fid", "IS/is")
-    }
+    values = {key: run.message_hub.get_scalar(f"val/{key}").current() for key in ("FID/fid", "IS/is")}
     assert values["FID/fid"] == pytest.approx(0, abs=1e-4)
     assert values["IS/is"] == pytest.approx(1)
 

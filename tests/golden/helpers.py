@@ -120,8 +120,7 @@ class Case:
             self.book.append((self.name, key, *row))
             if row[1] > row[0] or row[3] > row[2]:
                 misses.append(
-                    f"{key}: max {row[1]:.2e} (tol {row[0]:.2e}), "
-                    f"mean {row[3]:.2e} (tol {row[2]:.2e})"
+                    f"{key}: max {row[1]:.2e} (tol {row[0]:.2e}), mean {row[3]:.2e} (tol {row[2]:.2e})"
                 )
         assert not misses, f"{self.name}:\n" + "\n".join(misses)
 
@@ -193,9 +192,7 @@ def golden_generator(conditional: bool = True, marcher: str = "classical") -> Th
             last_back=config["last_back"],
             white_back=config["white_back"],
         ),
-        density_noise=dict(
-            start=g["nerf_noise_std_init"], end=0.0, over_kimg=g["nerf_noise_kimg_growth"]
-        ),
+        density_noise=dict(start=g["nerf_noise_std_init"], end=0.0, over_kimg=g["nerf_noise_kimg_growth"]),
         camera_prior=camera_prior_config(camera),
         camera_generator=dict(
             type="CameraGenerator",

@@ -91,12 +91,8 @@ def test_look_at_radius_starts_at_the_pitch_minimum(golden, suffix):
     case = golden(f"case_g_camera_adaptor{suffix}")
     quirk = case.values["quirk"]
     prior = CameraPrior(
-        look_at_pitch=dict(
-            dist="spherical_uniform", min=quirk["look_at_pitch_min"], max=3.14159265
-        ),
-        look_at_radius=dict(
-            dist="uniform", min=quirk["look_at_radius_min"], max=quirk["look_at_radius_max"]
-        ),
+        look_at_pitch=dict(dist="spherical_uniform", min=quirk["look_at_pitch_min"], max=3.14159265),
+        look_at_radius=dict(dist="uniform", min=quirk["look_at_radius_min"], max=quirk["look_at_radius_max"]),
     )
     net = CameraGenerator(prior, 32, None, 8, 8, official_compat=True)
     case.check(quirk_look_at_radius=net.denormalize(case["out_raw_posterior"])[:, 7])

@@ -57,9 +57,7 @@ class Step:
         drawn = self.sampler.from_draws(
             self.case[f"{prefix}_beta"], self.case[f"{prefix}_offset_u"], self.kimg
         )
-        patch = Patch(
-            *(x.float().repeat_interleave(4, dim=0) for x in (drawn.scales, drawn.offsets))
-        )
+        patch = Patch(*(x.float().repeat_interleave(4, dim=0) for x in (drawn.scales, drawn.offsets)))
         self.check(**{f"{kind}patch_scales": patch.scales, f"{kind}patch_offsets": patch.offsets})
         return patch
 
@@ -112,9 +110,7 @@ class Step:
     def gradient_penalty(self, logits, images):
         gamma = self.case.values["r1_gamma"]
         penalty = R1Regularizer(gamma)(logits, images, gamma)
-        self.check(
-            **{"report_Loss.D.r1_penalty": penalty / (gamma / 2), "report_Loss.D.reg": penalty}
-        )
+        self.check(**{"report_Loss.D.r1_penalty": penalty / (gamma / 2), "report_Loss.D.reg": penalty})
         return penalty
 
     def check_gradients(self, module, network):

@@ -38,9 +38,7 @@ def test_mapping(golden, suffix):
     case.check(
         ws=generator.style(z, label),
         ws_psi07=generator.style(z, label, truncated),
-        ws_psi07_cutoff2=generator.style(
-            z, label, Sampling(truncation_psi=0.7, truncation_cutoff=2)
-        ),
+        ws_psi07_cutoff2=generator.style(z, label, Sampling(truncation_psi=0.7, truncation_cutoff=2)),
     )
     generator.mapping.track(generator.mapping(z, label).mean(dim=0))
     case.check(w_avg_after_update=generator.mapping.w_avg)
@@ -65,9 +63,7 @@ def test_look_up_and_mlp(golden):
     features = sample_planes(case["in_planes"], points, case.values["scale"])
     rgb, sigma = generator.field(case["in_planes"])(points)
     planes = generator.decoder(case["in_density_ws"], "const")
-    case.check(
-        features=features, rgb=rgb, sigma=sigma, density_from_ws=generator.field(planes)(points)[1]
-    )
+    case.check(features=features, rgb=rgb, sigma=sigma, density_from_ws=generator.field(planes)(points)[1])
 
 
 @SETS
@@ -75,9 +71,7 @@ def test_generator_in_evaluation(golden, suffix):
     case = golden(f"case_f_generator{suffix}")
     generator = golden_generator(not suffix)
     for name, psi in (("eval", 1.0), ("eval_psi07", 0.7)):
-        sampling = Sampling(
-            truncation_psi=psi, noise_mode="const", draws=case.ray_draws("rng_eval_")
-        )
+        sampling = Sampling(truncation_psi=psi, noise_mode="const", draws=case.ray_draws("rng_eval_"))
         out = generator(
             case["in_z"], case.label(), camera=case.camera(), sampling=sampling, return_output=True
         )
@@ -137,9 +131,7 @@ def test_discriminator(golden, suffix):
     case.check(
         logits=logits,
         feats=features,
-        logits_first4=discriminator(
-            case["in_img"][:4], None if label is None else label[:4], patch[:4]
-        ),
+        logits_first4=discriminator(case["in_img"][:4], None if label is None else label[:4], patch[:4]),
         scalar_embedding=discriminator.scalar_encoder(patch.params),
         hyper_mod_code=seen["code_mapping"],
         head_code=seen["epilogue.condition_mapping"],

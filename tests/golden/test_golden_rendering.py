@@ -28,9 +28,7 @@ OURS = {"num_fine_steps": "num_fine", "num_proposal_steps": "num_coarse"}
 SAME = ("cut_quantile", "density_bias", "last_back", "use_inf_depth", "white_back")
 
 
-@pytest.mark.parametrize(
-    "suffix, variant", [("", v) for v in CLASSICAL] + [("_mip", v) for v in MIP]
-)
+@pytest.mark.parametrize("suffix, variant", [("", v) for v in CLASSICAL] + [("_mip", v) for v in MIP])
 def test_rays(golden, suffix, variant):
     case = golden(f"case_e_render{suffix}")
     generator = golden_generator(marcher=case.values["ray_marcher"])

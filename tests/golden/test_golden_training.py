@@ -17,9 +17,7 @@ from .helpers import golden_generator
 
 def patch_sampler(config):
     patch = config["patch"]
-    beta = dict(
-        start=patch["beta_val_start"], end=patch["beta_val_end"], over_kimg=patch["anneal_kimg"]
-    )
+    beta = dict(start=patch["beta_val_start"], end=patch["beta_val_end"], over_kimg=patch["anneal_kimg"])
     return PatchSampler(
         min_scale=patch["min_scale_trg"],
         max_scale=patch["max_scale"],
@@ -66,8 +64,7 @@ def test_schedules(golden):
         "depth_start_p": generator.depth_adaptor.identity_prob,
     }
     rows = [
-        [columns[name](kimg) for name in case.values["schedule_columns"]]
-        for kimg in case.values["kimgs"]
+        [columns[name](kimg) for name in case.values["schedule_columns"]] for kimg in case.values["kimgs"]
     ]
     case.check(schedules=torch.tensor(rows))
 

@@ -21,9 +21,7 @@ def test_kernel_is_two_to_the_minus_square():
     impulse[..., 4, 4] = 1.0
     line = 2.0 ** -((torch.arange(-4.0, 5.0) / sigma) ** 2)
     kernel = line[:, None] * line
-    torch.testing.assert_close(
-        gaussian_blur(impulse, sigma, half_width)[0, 0], kernel / kernel.sum()
-    )
+    torch.testing.assert_close(gaussian_blur(impulse, sigma, half_width)[0, 0], kernel / kernel.sum())
 
 
 def test_separable_blur_is_one_convolution():

@@ -51,16 +51,12 @@ def test_logits_depend_on_class_and_patch_and_features_on_the_patch(patches, lab
 
 def test_no_patch_means_the_whole_image(patches, label):
     discriminator = tiny_discriminator()
-    torch.testing.assert_close(
-        discriminator(patches, label), discriminator(patches, label, Patch.full(4))
-    )
+    torch.testing.assert_close(discriminator(patches, label), discriminator(patches, label, Patch.full(4)))
 
 
 def test_without_any_condition(patches, label):
     discriminator = tiny_discriminator(num_classes=None, patch_conditioning=False, feature_dim=None)
-    torch.testing.assert_close(
-        discriminator(patches), discriminator(patches, label, where(0.1, 0.2))
-    )
+    torch.testing.assert_close(discriminator(patches), discriminator(patches, label, where(0.1, 0.2)))
     with pytest.raises(ValueError, match=r"return_features: .* feature_dim=None"):
         discriminator(patches, return_features=True)
 

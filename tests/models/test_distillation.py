@@ -14,9 +14,7 @@ def test_equal_features_cost_nothing(form):
 
 
 def test_l2_is_the_euclidean_distance():
-    distance = KnowledgeDistillationLoss().distance(
-        torch.zeros(2, 2), torch.tensor([[3.0, 4.0], [0.0, 1.0]])
-    )
+    distance = KnowledgeDistillationLoss().distance(torch.zeros(2, 2), torch.tensor([[3.0, 4.0], [0.0, 1.0]]))
     torch.testing.assert_close(distance, torch.tensor([5.0, 1.0]))
 
 

@@ -86,8 +86,4 @@ def test_unknown_layer_is_refused_with_the_known_ones():
     init_default_scope("mmagic")
     inner = dict(type="StyleGAN2Discriminator", in_size=16)
     with pytest.raises(ValueError, match="layer: got 'nowhere'.*final_conv"):
-        MODELS.build(
-            dict(
-                type="DistilledDiscriminator", discriminator=inner, layer="nowhere", layer_dim=1
-            )
-        )
+        MODELS.build(dict(type="DistilledDiscriminator", discriminator=inner, layer="nowhere", layer_dim=1))

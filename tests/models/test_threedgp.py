@@ -123,7 +123,7 @@ def test_samples_carry_image_depth_camera_and_label():
     assert len(samples) == 3
     assert samples[0].fake_img.shape == (3, 32, 32) and samples[0].depth.shape == (1, 32, 32)
     assert samples[0].camera.shape == (8,) and samples[0].gt_label.label.shape == (1,)
-    assert 0.75 <= samples[0].depth.min() and samples[0].depth.max() <= 1.2501
+    assert samples[0].depth.min() >= 0.75 and samples[0].depth.max() <= 1.2501
 
 
 def test_labels_of_the_data_samples_are_used():

@@ -111,9 +111,7 @@ def test_processes_on_cpu_use_gloo_and_no_device(monkeypatch):
     launch.join_processes(config, "pytorch")
     assert started == ["gloo"]
     assert config.launcher == "pytorch"
-    assert config.model_wrapper_cfg == dict(
-        type="MMSeparateDistributedDataParallel", device_ids=None
-    )
+    assert config.model_wrapper_cfg == dict(type="MMSeparateDistributedDataParallel", device_ids=None)
     with pytest.raises(ValueError, match="'slurm' needs CUDA"):
         launch.join_processes(config, "slurm")
 

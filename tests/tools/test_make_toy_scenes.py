@@ -99,9 +99,7 @@ def test_ground_depth_matches_the_closed_form_and_the_sky_is_far(index):
     origin, directions = camera_rays(image.camera, 33)
     expected = (sample_scene(1, index, WIDE).ground_height - origin[0, 1]) / directions[:, 1]
     ground = image.part.ravel() == GROUND
-    np.testing.assert_allclose(
-        image.depth.ravel()[ground], np.clip(expected[ground], 0.1, 100.0), rtol=1e-6
-    )
+    np.testing.assert_allclose(image.depth.ravel()[ground], np.clip(expected[ground], 0.1, 100.0), rtol=1e-6)
     assert ground.any()
     assert (directions[image.part.ravel() == SKY, 1] >= 0).all()
     assert (image.depth[image.part == SKY] == 100.0).all()
@@ -185,8 +183,7 @@ def test_an_image_does_not_depend_on_how_many_there_are(folder, tmp_path):
 
 def test_classes_are_balanced(folder):
     sizes = [
-        len([p for p in (folder / "train" / name).iterdir() if "_depth" not in p.name])
-        for name in CLASSES
+        len([p for p in (folder / "train" / name).iterdir() if "_depth" not in p.name]) for name in CLASSES
     ]
     assert sizes == [NUM // len(CLASSES)] * len(CLASSES)
 

@@ -215,9 +215,7 @@ class ThreeDGPInferencer:
         prior = self.generator.prior.from_uniform(torch.stack(uniform))
         return _Draw(torch.stack(z).to(self.device), classes, prior.to(self.device))
 
-    def _given_labels(
-        self, labels: ClassLike | Sequence[ClassLike] | None, num: int
-    ) -> list[int | None]:
+    def _given_labels(self, labels: ClassLike | Sequence[ClassLike] | None, num: int) -> list[int | None]:
         if labels is None:
             return [None] * num
         if isinstance(labels, int | str):

@@ -124,8 +124,7 @@ class ImageDepthDataset(BaseDataset):
             )
         if has_depth_root and not os.path.isdir(self.depth_root):
             raise FileNotFoundError(
-                f"depth_root={self.depth_root!r}: folder does not exist; "
-                "wanted a folder of depth maps"
+                f"depth_root={self.depth_root!r}: folder does not exist; wanted a folder of depth maps"
             )
         if self.on_bad not in ("raise", "skip"):
             raise ValueError(f"on_bad={self.on_bad!r}: wanted 'raise' or 'skip'")
@@ -183,15 +182,11 @@ class ImageDepthDataset(BaseDataset):
             elif label == ABSENT:
                 problems[index] = f"class folder {folder.split(os.sep)[0]!r} is not in classes"
             elif label >= self.num_classes:
-                problems[index] = (
-                    f"has label {label}, wanted less than num_classes={self.num_classes}"
-                )
+                problems[index] = f"has label {label}, wanted less than num_classes={self.num_classes}"
         return problems
 
     @staticmethod
-    def _assign_rows(
-        samples: Sequence[dict[str, Any]], key: str, table: RowTable | None
-    ) -> Problems:
+    def _assign_rows(samples: Sequence[dict[str, Any]], key: str, table: RowTable | None) -> Problems:
         if table is None:
             return {}
         rows = table.rows_of(sample["name"] for sample in samples)
@@ -229,9 +224,7 @@ class ImageDepthDataset(BaseDataset):
         return [sample for index, sample in enumerate(samples) if index not in problems]
 
     def _report(self, samples: Sequence[dict[str, Any]], problems: Problems) -> str:
-        lines = [
-            f"data_root={self.data_root!r}: {len(problems)} of {len(samples)} images cannot be used"
-        ]
+        lines = [f"data_root={self.data_root!r}: {len(problems)} of {len(samples)} images cannot be used"]
         for index in sorted(problems)[:NAMED_IN_REPORT]:
             lines.append(f"  {samples[index]['name']}: {problems[index]}")
         if len(problems) > NAMED_IN_REPORT:
@@ -294,8 +287,7 @@ class ImageDepthDataset(BaseDataset):
                 return data
             idx = (idx + 1) % len(self) if self.test_mode else self._rand_another()
         raise RuntimeError(
-            f"data_root={self.data_root!r}: no readable sample found in "
-            f"{self.max_refetch + 1} attempts"
+            f"data_root={self.data_root!r}: no readable sample found in {self.max_refetch + 1} attempts"
         )
 
     @property

@@ -58,8 +58,7 @@ class RowTable:
             or (columns is not None and rows.shape[1] != columns)
         ):
             raise ValueError(
-                f"{self.field}={str(self.path)!r}: got an array {rows.shape} of "
-                f"{rows.dtype}, wanted {wanted}"
+                f"{self.field}={str(self.path)!r}: got an array {rows.shape} of {rows.dtype}, wanted {wanted}"
             )
 
     @property

@@ -27,9 +27,7 @@ def existing_file(path: str) -> str:
         argparse.ArgumentTypeError: There is no such file.
     """
     if "://" not in path and not Path(path).is_file():
-        raise argparse.ArgumentTypeError(
-            f"file {path!r} does not exist (looked from {os.getcwd()})"
-        )
+        raise argparse.ArgumentTypeError(f"file {path!r} does not exist (looked from {os.getcwd()})")
     return path
 
 
@@ -40,9 +38,7 @@ def existing_folder(path: str) -> str:
         argparse.ArgumentTypeError: There is no such folder, or it is empty.
     """
     if not Path(path).is_dir():
-        raise argparse.ArgumentTypeError(
-            f"folder {path!r} does not exist (looked from {os.getcwd()})"
-        )
+        raise argparse.ArgumentTypeError(f"folder {path!r} does not exist (looked from {os.getcwd()})")
     if not any(Path(path).iterdir()):
         raise argparse.ArgumentTypeError(f"folder {path!r} is empty")
     return path

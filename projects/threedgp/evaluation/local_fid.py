@@ -57,9 +57,7 @@ class LocalFID(FrechetInceptionDistance):
             **kwargs,
         )
 
-    def _load_inception(
-        self, inception_style: str, inception_path: str | None
-    ) -> tuple[nn.Module, str]:
+    def _load_inception(self, inception_style: str, inception_path: str | None) -> tuple[nn.Module, str]:
         return load_network(inception_style, inception_path, "FID")
 
     def prepare(self, module: nn.Module, dataloader: DataLoader) -> None:

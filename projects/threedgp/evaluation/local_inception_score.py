@@ -52,7 +52,5 @@ class LocalInceptionScore(InceptionScore):
             **kwargs,
         )
 
-    def _load_inception(
-        self, inception_style: str, inception_path: str | None
-    ) -> tuple[nn.Module, str]:
+    def _load_inception(self, inception_style: str, inception_path: str | None) -> tuple[nn.Module, str]:
         return load_network(inception_style, inception_path, "IS")

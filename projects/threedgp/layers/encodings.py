@@ -24,13 +24,13 @@ class ScalarEncoder(nn.Module):
         self.scale = scale
         self.table = nn.Embedding(scale + 1, embed_dim)
         frequencies = 2.0 ** torch.arange(num_frequencies) / 2**num_frequencies * math.pi
-        self.register_buffer('frequencies', frequencies)
+        self.register_buffer("frequencies", frequencies)
 
     def out_dim(self, num_scalars: int) -> int:
         """Width of the code of ``num_scalars`` scalars."""
         return num_scalars * (2 * len(self.frequencies) + self.table.embedding_dim)
 
-    def forward(self, scalars: Float[Tensor, 'n s']) -> Float[Tensor, 'n o']:
+    def forward(self, scalars: Float[Tensor, "n s"]) -> Float[Tensor, "n o"]:
         """Encode each scalar and concatenate the codes."""
         stretched = self.scale * scalars
         phase = stretched[..., None] * self.frequencies

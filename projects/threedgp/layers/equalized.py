@@ -22,13 +22,13 @@ def linear(x: Tensor) -> Tensor:
 
 
 ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
-    'linear': linear,
-    'leaky_relu': leaky_relu,
-    'softplus': F.softplus,
+    "linear": linear,
+    "leaky_relu": leaky_relu,
+    "softplus": F.softplus,
 }
 
 
-def normalize_second_moment(x: Float[Tensor, 'n d']) -> Float[Tensor, 'n d']:
+def normalize_second_moment(x: Float[Tensor, "n d"]) -> Float[Tensor, "n d"]:
     """Divide each row by the root of its mean square."""
     return x * (x.square().mean(dim=1, keepdim=True) + 1e-8).rsqrt()
 
@@ -48,7 +48,7 @@ class EqualizedLinear(nn.Module):
         self,
         in_features: int,
         out_features: int,
-        activation: str = 'linear',
+        activation: str = "linear",
         lr_multiplier: float = 1.0,
         bias_init: float = 0.0,
     ) -> None:
@@ -59,7 +59,7 @@ class EqualizedLinear(nn.Module):
         self.weight_gain = lr_multiplier / math.sqrt(in_features)
         self.bias_gain = lr_multiplier
 
-    def forward(self, x: Float[Tensor, '*n i']) -> Float[Tensor, '*n o']:
+    def forward(self, x: Float[Tensor, "*n i"]) -> Float[Tensor, "*n o"]:
         """Apply the layer to the last dimension."""
         weight, bias = self.weight * self.weight_gain, self.bias * self.bias_gain
         return self.activation(F.linear(x, weight.to(x.dtype), bias.to(x.dtype)))
@@ -83,7 +83,7 @@ class EqualizedConv2d(nn.Module):
         in_channels: int,
         out_channels: int,
         kernel_size: int,
-        activation: str = 'linear',
+        activation: str = "linear",
         bias: bool = True,
         down: bool = False,
         clamp: float | None = None,
@@ -96,7 +96,7 @@ class EqualizedConv2d(nn.Module):
         self.down = down
         self.clamp = clamp
 
-    def forward(self, x: Float[Tensor, 'n i h w'], gain: float = 1.0) -> Float[Tensor, 'n o h2 w2']:
+    def forward(self, x: Float[Tensor, "n i h w"], gain: float = 1.0) -> Float[Tensor, "n o h2 w2"]:
         """Convolve; the result (and the clamp) is multiplied by ``gain``."""
         weight = (self.weight * self.weight_gain).to(x.dtype)
         k = weight.shape[-1]

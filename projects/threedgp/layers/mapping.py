@@ -8,10 +8,10 @@ from torch import Tensor, nn
 
 from .equalized import EqualizedLinear, normalize_second_moment
 
-Label = Int[Tensor, ' n'] | Float[Tensor, 'n classes']
+Label = Int[Tensor, " n"] | Float[Tensor, "n classes"]
 
 
-def one_hot_label(label: Label | None, num_classes: int | None, n: int) -> Float[Tensor, 'n classes']:
+def one_hot_label(label: Label | None, num_classes: int | None, n: int) -> Float[Tensor, "n classes"]:
     """Return labels as one-hot rows (soft labels pass); the rows are empty without classes.
 
     Raises:
@@ -20,17 +20,17 @@ def one_hot_label(label: Label | None, num_classes: int | None, n: int) -> Float
     if not num_classes:
         return torch.zeros(n, 0)
     if label is None:
-        raise ValueError(f'label: got None, wanted {n} labels of {num_classes} classes')
+        raise ValueError(f"label: got None, wanted {n} labels of {num_classes} classes")
     if label.ndim == 2 and label.is_floating_point():
         if label.shape != (n, num_classes):
-            raise ValueError(f'label: got shape {tuple(label.shape)}, wanted ({n}, {num_classes})')
+            raise ValueError(f"label: got shape {tuple(label.shape)}, wanted ({n}, {num_classes})")
         return label
     label = label.reshape(-1).long()
     if len(label) != n:
-        raise ValueError(f'label: got {len(label)} labels, wanted {n}')
+        raise ValueError(f"label: got {len(label)} labels, wanted {n}")
     if n and not 0 <= int(label.min()) <= int(label.max()) < num_classes:
         bad = sorted({int(v) for v in label if not 0 <= int(v) < num_classes})
-        raise ValueError(f'label: got {bad}, wanted integers in [0, {num_classes})')
+        raise ValueError(f"label: got {bad}, wanted integers in [0, {num_classes})")
     return F.one_hot(label, num_classes).float()
 
 
@@ -63,14 +63,12 @@ class StyleMapping(nn.Module):
         self.embed = EqualizedLinear(num_classes, w_dim) if num_classes else None
         widths = [z_dim + (w_dim if num_classes else 0)] + [w_dim] * num_layers
         self.layers = nn.ModuleList(
-            EqualizedLinear(i, o, 'leaky_relu', lr_multiplier)
+            EqualizedLinear(i, o, "leaky_relu", lr_multiplier)
             for i, o in zip(widths[:-1], widths[1:], strict=True)
         )
-        self.register_buffer('w_avg', torch.zeros(w_dim))
+        self.register_buffer("w_avg", torch.zeros(w_dim))
 
-    def forward(
-        self, z: Float[Tensor, 'n z'], label: Label | None = None
-    ) -> Float[Tensor, 'n w']:
+    def forward(self, z: Float[Tensor, "n z"], label: Label | None = None) -> Float[Tensor, "n w"]:
         """Map latents and labels to w.
 
         Args:
@@ -86,19 +84,19 @@ class StyleMapping(nn.Module):
         return x
 
     @torch.no_grad()
-    def track(self, mean: Float[Tensor, ' w']) -> None:
+    def track(self, mean: Float[Tensor, " w"]) -> None:
         """Move the running mean of w towards a batch's mean, averaged over all processes."""
         mean = mean.detach().clone()
-        all_reduce(mean, op='mean')
+        all_reduce(mean, op="mean")
         self.w_avg.copy_(mean.lerp(self.w_avg, self.w_avg_decay))
 
     def truncate(
         self,
-        ws: Float[Tensor, 'n l w'],
+        ws: Float[Tensor, "n l w"],
         psi: float,
         cutoff: int | None = None,
-        center: Float[Tensor, 'n w'] | None = None,
-    ) -> Float[Tensor, 'n l w']:
+        center: Float[Tensor, "n w"] | None = None,
+    ) -> Float[Tensor, "n l w"]:
         """Pull style codes towards the running mean: w_avg + psi (w - w_avg).
 
         Args:
@@ -122,16 +120,14 @@ class CodeMapping(nn.Module):
         lr_multiplier: Factor on their learning rate.
     """
 
-    def __init__(
-        self, in_dim: int, out_dim: int, num_layers: int = 2, lr_multiplier: float = 0.01
-    ) -> None:
+    def __init__(self, in_dim: int, out_dim: int, num_layers: int = 2, lr_multiplier: float = 0.01) -> None:
         super().__init__()
         self.embed = EqualizedLinear(in_dim, out_dim)
         self.layers = nn.ModuleList(
-            EqualizedLinear(out_dim, out_dim, 'leaky_relu', lr_multiplier) for _ in range(num_layers)
+            EqualizedLinear(out_dim, out_dim, "leaky_relu", lr_multiplier) for _ in range(num_layers)
         )
 
-    def forward(self, x: Float[Tensor, 'n i']) -> Float[Tensor, 'n o']:
+    def forward(self, x: Float[Tensor, "n i"]) -> Float[Tensor, "n o"]:
         """Map vectors to codes."""
         x = normalize_second_moment(self.embed(x))
         for layer in self.layers:

@@ -9,8 +9,8 @@ _TAPS = (1.0, 3.0, 3.0, 1.0)
 
 
 def filter2d(
-    x: Float[Tensor, 'n c h w'], padding: tuple[int, int], gain: float = 1.0, stride: int = 1
-) -> Float[Tensor, 'n c h2 w2']:
+    x: Float[Tensor, "n c h w"], padding: tuple[int, int], gain: float = 1.0, stride: int = 1
+) -> Float[Tensor, "n c h2 w2"]:
     """Filter each channel with the outer product of [1, 3, 3, 1] / 8 with itself.
 
     Args:
@@ -27,7 +27,7 @@ def filter2d(
     return F.conv2d(x, kernel, stride=stride, groups=channels)
 
 
-def upsample2d(x: Float[Tensor, 'n c h w']) -> Float[Tensor, 'n c h2 w2']:
+def upsample2d(x: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c h2 w2"]:
     """Double the resolution: zero insertion, then the filter with gain 4."""
     n, c, h, w = x.shape
     spread = x.new_zeros(n, c, h, 2, w, 2)

@@ -10,16 +10,16 @@ from torch import Tensor, nn
 from .equalized import EqualizedLinear, leaky_relu
 from .resampling import filter2d, upsample2d
 
-NOISE_MODES = ('random', 'const', 'none')
+NOISE_MODES = ("random", "const", "none")
 
 
 def modulated_conv2d(
-    x: Float[Tensor, 'n i h w'],
-    weight: Float[Tensor, 'o i k k'],
-    styles: Float[Tensor, 'n i'],
+    x: Float[Tensor, "n i h w"],
+    weight: Float[Tensor, "o i k k"],
+    styles: Float[Tensor, "n i"],
     demodulate: bool = True,
     up: bool = False,
-) -> Float[Tensor, 'n o h2 w2']:
+) -> Float[Tensor, "n o h2 w2"]:
     """Convolve with weights scaled by a style per input channel (eqs. 1 and 3 of StyleGAN2).
 
     The style scales the input and the demodulation the output, which is the same as scaling the weights
@@ -63,17 +63,17 @@ class SynthesisLayer(nn.Module):
         self.weight = nn.Parameter(torch.randn(out_channels, in_channels, 3, 3))
         self.bias = nn.Parameter(torch.zeros(out_channels))
         self.noise_strength = nn.Parameter(torch.zeros([]))
-        self.register_buffer('noise_const', torch.randn(resolution, resolution))
+        self.register_buffer("noise_const", torch.randn(resolution, resolution))
         self.up = up
 
     def forward(
-        self, x: Float[Tensor, 'n i h w'], w: Float[Tensor, 'n d'], noise_mode: str
-    ) -> Float[Tensor, 'n o h2 w2']:
+        self, x: Float[Tensor, "n i h w"], w: Float[Tensor, "n d"], noise_mode: str
+    ) -> Float[Tensor, "n o h2 w2"]:
         """Apply the layer; noise is drawn anew (``random``), the stored one (``const``) or ``none``."""
         x = modulated_conv2d(x, self.weight, self.affine(w), up=self.up)
-        if noise_mode == 'random':
+        if noise_mode == "random":
             x = x + torch.randn_like(x[:, :1]) * self.noise_strength
-        elif noise_mode == 'const':
+        elif noise_mode == "const":
             x = x + self.noise_const * self.noise_strength
         return leaky_relu(x + self.bias[:, None, None])
 
@@ -94,7 +94,7 @@ class OutputLayer(nn.Module):
         self.bias = nn.Parameter(torch.zeros(out_channels))
         self.weight_gain = 1 / math.sqrt(in_channels)
 
-    def forward(self, x: Float[Tensor, 'n i h w'], w: Float[Tensor, 'n d']) -> Float[Tensor, 'n o h w']:
+    def forward(self, x: Float[Tensor, "n i h w"], w: Float[Tensor, "n d"]) -> Float[Tensor, "n o h w"]:
         """Apply the layer."""
         styles = self.affine(w) * self.weight_gain
         return modulated_conv2d(x, self.weight, styles, demodulate=False) + self.bias[:, None, None]
@@ -130,9 +130,9 @@ class SynthesisBlock(nn.Module):
 
     def forward(
         self,
-        x: Float[Tensor, 'n i h w'] | None,
-        image: Float[Tensor, 'n c h w'] | None,
-        ws: Float[Tensor, 'n l d'],
+        x: Float[Tensor, "n i h w"] | None,
+        image: Float[Tensor, "n c h w"] | None,
+        ws: Float[Tensor, "n l d"],
         noise_mode: str,
     ) -> tuple[Tensor, Tensor]:
         """Return the features and the image of this resolution."""

@@ -18,14 +18,14 @@ class RealBatch:
         features: The teacher's features of the full images; None without distillation.
     """
 
-    images: Float[Tensor, 'n c h w']
-    label: Int[Tensor, ' n'] | None
-    features: Float[Tensor, 'n d'] | None
+    images: Float[Tensor, "n c h w"]
+    label: Int[Tensor, " n"] | None
+    features: Float[Tensor, "n d"] | None
 
     def __len__(self) -> int:
         return len(self.images)
 
-    def split(self, size: int) -> list['RealBatch']:
+    def split(self, size: int) -> list["RealBatch"]:
         """Cut the batch into chunks of at most ``size`` images."""
         parts = [self.images.split(size)]
         for part in (self.label, self.features):
@@ -44,7 +44,7 @@ class FakeBatch:
         patch: Parts of the image plane; None for whole images.
     """
 
-    z: Float[Tensor, 'n z']
-    label: Int[Tensor, ' n'] | None
+    z: Float[Tensor, "n z"]
+    label: Int[Tensor, " n"] | None
     prior: Camera
     patch: Patch | None

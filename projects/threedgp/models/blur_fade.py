@@ -10,8 +10,8 @@ from ..schedules import Linear
 
 
 def gaussian_blur(
-    images: Float[Tensor, 'n c h w'], sigma: float, half_width: int
-) -> Float[Tensor, 'n c h w']:
+    images: Float[Tensor, "n c h w"], sigma: float, half_width: int
+) -> Float[Tensor, "n c h w"]:
     """Blur with the separable kernel 2^-(i / sigma)^2, |i| <= half_width, and zero padding."""
     if half_width == 0:
         return images
@@ -33,13 +33,11 @@ class BlurFade:
         depth_sigma: Width of a further blur of the depth channel, on the same support.
     """
 
-    def __init__(
-        self, init_sigma: float = 10.0, fade_kimg: float = 200.0, depth_sigma: float = 30.0
-    ) -> None:
+    def __init__(self, init_sigma: float = 10.0, fade_kimg: float = 200.0, depth_sigma: float = 30.0) -> None:
         self.sigma = Linear(init_sigma, 0.0, fade_kimg)
         self.depth_sigma = depth_sigma
 
-    def __call__(self, images: Float[Tensor, 'n c h w'], kimg: float) -> Float[Tensor, 'n c h w']:
+    def __call__(self, images: Float[Tensor, "n c h w"], kimg: float) -> Float[Tensor, "n c h w"]:
         """Blur RGB or RGB-depth images as at ``kimg``."""
         sigma = self.sigma(kimg)
         half_width = int(3 * sigma)

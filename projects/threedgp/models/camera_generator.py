@@ -12,7 +12,7 @@ from ..rendering import Camera
 from .camera_prior import CameraPrior
 
 _PITCH_MARGIN = 1e-5
-_PARTS = {'angles': (0, 1, 2), 'fov': (3,), 'radius': (4,), 'look_at': (5, 6, 7)}
+_PARTS = {"angles": (0, 1, 2), "fov": (3,), "radius": (4,), "look_at": (5, 6, 7)}
 _NORMALIZED = (0, 1, 3, 5, 6, 7)
 _RAW_RADIUS = 4
 
@@ -42,7 +42,7 @@ class CameraNet(nn.Module):
     ) -> None:
         super().__init__()
 
-        def layer(i: int, o: int, activation: str = 'softplus') -> EqualizedLinear:
+        def layer(i: int, o: int, activation: str = "softplus") -> EqualizedLinear:
             return EqualizedLinear(i, o, activation, lr_multiplier)
 
         self.project_params = layer(num_params, hidden_dim)
@@ -50,14 +50,14 @@ class CameraNet(nn.Module):
         self.project_label = layer(num_classes, embed_dim) if num_classes else None
         joint = hidden_dim + embed_dim * (bool(z_dim) + bool(num_classes))
         self.hidden = layer(joint, hidden_dim)
-        self.out = layer(hidden_dim, num_out, 'linear')
+        self.out = layer(hidden_dim, num_out, "linear")
 
     def forward(
         self,
-        params: Float[Tensor, 'n p'],
-        z: Float[Tensor, 'n z'] | None,
-        one_hot: Float[Tensor, 'n c'],
-    ) -> Float[Tensor, 'n o']:
+        params: Float[Tensor, "n p"],
+        z: Float[Tensor, "n z"] | None,
+        one_hot: Float[Tensor, "n c"],
+    ) -> Float[Tensor, "n o"]:
         """Map camera numbers to new ones."""
         parts = [self.project_params(params)]
         if self.project_z is not None:
@@ -94,13 +94,13 @@ class CameraGenerator(nn.Module):
         hidden_dim: int = 256,
         embed_dim: int = 16,
         lr_multiplier: float = 0.1,
-        adjust: Collection[str] = ('angles', 'fov', 'look_at'),
+        adjust: Collection[str] = ("angles", "fov", "look_at"),
         official_compat: bool = False,
     ) -> None:
         super().__init__()
         unknown = sorted(set(adjust) - set(_PARTS))
         if unknown:
-            raise ValueError(f'adjust: got {unknown}, wanted a subset of {sorted(_PARTS)}')
+            raise ValueError(f"adjust: got {unknown}, wanted a subset of {sorted(_PARTS)}")
         if not isinstance(prior, CameraPrior):
             prior = MODELS.build(prior) if prior else CameraPrior()
         self.num_classes = num_classes
@@ -108,18 +108,18 @@ class CameraGenerator(nn.Module):
         self.look_at_net = CameraNet(8, z_dim, num_classes or 0, hidden_dim, embed_dim, lr_multiplier)
         self.adjusted = sorted(i for part in adjust for i in _PARTS[part])
         bounds = torch.tensor([d.bounds for d in prior.distributions.values()])
-        self.register_buffer('low', bounds[:, 0], persistent=False)
-        self.register_buffer('high', bounds[:, 1], persistent=False)
+        self.register_buffer("low", bounds[:, 0], persistent=False)
+        self.register_buffer("high", bounds[:, 1], persistent=False)
         radius_low = bounds[6, 0] if official_compat else bounds[7, 0]
-        self.register_buffer('look_at_radius_low', radius_low, persistent=False)
+        self.register_buffer("look_at_radius_low", radius_low, persistent=False)
 
-    def normalize(self, params: Float[Tensor, 'n 8']) -> Float[Tensor, 'n 8']:
+    def normalize(self, params: Float[Tensor, "n 8"]) -> Float[Tensor, "n 8"]:
         """Bring all but roll and radius to [0, 1] with the prior's bounds."""
         unit = (params - self.low) / (self.high - self.low + 1e-8)
         columns = [unit[:, i] if i in _NORMALIZED else params[:, i] for i in range(8)]
         return torch.stack(columns, dim=1)
 
-    def denormalize(self, raw: Float[Tensor, 'n 8']) -> Float[Tensor, 'n 8']:
+    def denormalize(self, raw: Float[Tensor, "n 8"]) -> Float[Tensor, "n 8"]:
         """Squash network outputs into the prior's bounds; roll becomes 0, the radius stays raw."""
         low, high = self.low.clone(), self.high.clone()
         # Only of the origin: a camera above a pole has no "up", but a point may lie there.
@@ -131,9 +131,7 @@ class CameraGenerator(nn.Module):
         columns[_RAW_RADIUS] = raw[:, _RAW_RADIUS]
         return torch.stack(columns, dim=1)
 
-    def raw(
-        self, prior: Camera, z: Float[Tensor, 'n z'], label: Label | None
-    ) -> Float[Tensor, 'n 8']:
+    def raw(self, prior: Camera, z: Float[Tensor, "n z"], label: Label | None) -> Float[Tensor, "n 8"]:
         """Run both networks: the 8 numbers before they are squashed."""
         one_hot = one_hot_label(label, self.num_classes, len(prior)).to(z)
         unit = self.normalize(prior.params)
@@ -143,9 +141,7 @@ class CameraGenerator(nn.Module):
         look_at = self.look_at_net(packed, z, one_hot)
         return torch.cat([yaw_pitch_roll, look_at[:, :1], radius, look_at[:, 1:]], dim=1)
 
-    def forward(
-        self, prior: Camera, z: Float[Tensor, 'n z'], label: Label | None = None
-    ) -> Camera:
+    def forward(self, prior: Camera, z: Float[Tensor, "n z"], label: Label | None = None) -> Camera:
         """Return posterior cameras.
 
         Args:

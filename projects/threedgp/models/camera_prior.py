@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from ..rendering import CAMERA_FIELDS, Camera
 
 _PITCH_MARGIN = 1e-5
-_FORMS = ('constant', 'uniform', 'normal', 'truncnorm', 'spherical_uniform')
+_FORMS = ("constant", "uniform", "normal", "truncnorm", "spherical_uniform")
 
 
 @dataclass(frozen=True)
@@ -44,20 +44,20 @@ class Distribution:
 
     def __post_init__(self) -> None:
         needs = {
-            'constant': ('value',),
-            'normal': ('mean', 'std'),
-            'truncnorm': ('mean', 'std', 'min', 'max'),
-        }.get(self.dist, ('min', 'max'))
+            "constant": ("value",),
+            "normal": ("mean", "std"),
+            "truncnorm": ("mean", "std", "min", "max"),
+        }.get(self.dist, ("min", "max"))
         if self.dist not in _FORMS:
-            raise ValueError(f'{self.name}: got dist={self.dist!r}, wanted one of {_FORMS}')
+            raise ValueError(f"{self.name}: got dist={self.dist!r}, wanted one of {_FORMS}")
         missing = [key for key in needs if getattr(self, key) is None]
         if missing:
-            raise ValueError(f'{self.name}: a {self.dist} distribution also needs {missing}')
+            raise ValueError(f"{self.name}: a {self.dist} distribution also needs {missing}")
         if self.min is not None and self.max is not None and self.min > self.max:
-            raise ValueError(f'{self.name}: got min={self.min} > max={self.max}, wanted min <= max')
+            raise ValueError(f"{self.name}: got min={self.min} > max={self.max}, wanted min <= max")
         for bound in (self.value, self.min, self.max):
-            if 'pitch' in self.name and bound is not None and not 0 <= bound <= math.pi:
-                raise ValueError(f'{self.name}: got {bound}, wanted pitches in [0, pi]')
+            if "pitch" in self.name and bound is not None and not 0 <= bound <= math.pi:
+                raise ValueError(f"{self.name}: got {bound}, wanted pitches in [0, pi]")
 
     @property
     def bounds(self) -> tuple[float, float]:
@@ -66,43 +66,43 @@ class Distribution:
         Raises:
             ValueError: If there are none (a normal distribution without ``min`` and ``max``).
         """
-        if self.dist == 'constant':
+        if self.dist == "constant":
             return float(self.value), float(self.value)
         if self.min is None or self.max is None:
             raise ValueError(
-                f'{self.name}: got a {self.dist} distribution without bounds, wanted min and max, '
-                'which the camera generator needs to normalise with'
+                f"{self.name}: got a {self.dist} distribution without bounds, wanted min and max, "
+                "which the camera generator needs to normalise with"
             )
         return float(self.min), float(self.max)
 
     @property
     def center(self) -> float:
         """Mean of a normal, middle of anything bounded."""
-        if self.dist == 'normal':
+        if self.dist == "normal":
             return float(self.mean)
         low, high = self.bounds
         return (low + high) / 2
 
-    def from_uniform(self, u: Float[Tensor, ' n']) -> Float[Tensor, ' n']:
+    def from_uniform(self, u: Float[Tensor, " n"]) -> Float[Tensor, " n"]:
         """Map uniform draws in (0, 1) to samples."""
-        if self.dist == 'constant':
+        if self.dist == "constant":
             return torch.full_like(u, self.value)
-        if self.dist == 'normal':
+        if self.dist == "normal":
             return self.mean + self.std * torch.special.ndtri(u)
-        if self.dist == 'truncnorm':
+        if self.dist == "truncnorm":
             standard = torch.tensor([self.min, self.max], dtype=u.dtype, device=u.device)
             low, high = torch.special.ndtr((standard - self.mean) / self.std)
             return (self.mean + self.std * torch.special.ndtri(low + u * (high - low))).clamp(
                 self.min, self.max
             )
         scaled = self.min + u * (self.max - self.min)
-        if self.dist == 'spherical_uniform' and 'pitch' in self.name:
+        if self.dist == "spherical_uniform" and "pitch" in self.name:
             return torch.arccos(1 - 2 * scaled / math.pi)
         return scaled
 
 
 def _uniform(low: float, high: float) -> dict:
-    return dict(dist='uniform', min=low, max=high)
+    return dict(dist="uniform", min=low, max=high)
 
 
 @MODELS.register_module()
@@ -128,8 +128,8 @@ class CameraPrior(nn.Module):
         pitch: float | dict = _uniform(math.pi / 4, 3 * math.pi / 4),
         fov_deg: float | dict = _uniform(10, 45),
         radius: float | dict = 1.0,
-        look_at_yaw: float | dict = dict(dist='spherical_uniform', min=-math.pi, max=math.pi),
-        look_at_pitch: float | dict = dict(dist='spherical_uniform', min=0, max=math.pi),
+        look_at_yaw: float | dict = dict(dist="spherical_uniform", min=-math.pi, max=math.pi),
+        look_at_pitch: float | dict = dict(dist="spherical_uniform", min=0, max=math.pi),
         look_at_radius: float | dict = _uniform(0, 0.2),
     ) -> None:
         super().__init__()
@@ -146,11 +146,11 @@ class CameraPrior(nn.Module):
         self.distributions = {
             name: Distribution(name, **value)
             if isinstance(value, dict)
-            else Distribution(name, 'constant', value=value)
+            else Distribution(name, "constant", value=value)
             for name, value in given.items()
         }
 
-    def from_uniform(self, u: Float[Tensor, 'n 8']) -> Camera:
+    def from_uniform(self, u: Float[Tensor, "n 8"]) -> Camera:
         """Map uniform draws, one for each of the 8 numbers, to cameras."""
         columns = [self.distributions[name].from_uniform(u[:, i]) for i, name in enumerate(CAMERA_FIELDS)]
         for i in (1, 6):

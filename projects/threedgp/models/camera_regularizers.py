@@ -15,7 +15,7 @@ from ..schedules import build_schedule
 _RAMP = dict(start=0.0, end=1.0, over_kimg=10_000)
 
 
-def squared_emd(a: Float[Tensor, 'm d'], b: Float[Tensor, 'm d']) -> Float[Tensor, ' d']:
+def squared_emd(a: Float[Tensor, "m d"], b: Float[Tensor, "m d"]) -> Float[Tensor, " d"]:
     """Squared-distance optimal transport between two samples, on each axis alone.
 
     In one dimension with equal weights the optimal plan matches sorted values.
@@ -26,7 +26,7 @@ def squared_emd(a: Float[Tensor, 'm d'], b: Float[Tensor, 'm d']) -> Float[Tenso
 def _field_weights(weights: dict[str, float]) -> Tensor:
     unknown = sorted(set(weights) - set(CAMERA_FIELDS))
     if unknown:
-        raise ValueError(f'weights: got {unknown}, wanted camera fields among {CAMERA_FIELDS}')
+        raise ValueError(f"weights: got {unknown}, wanted camera fields among {CAMERA_FIELDS}")
     return torch.tensor([float(weights.get(name, 0.0)) for name in CAMERA_FIELDS])
 
 
@@ -54,10 +54,10 @@ class CameraEMDRegularizer(nn.Module):
         num_samples: int = 64,
     ) -> None:
         super().__init__()
-        self.register_buffer('weights', _field_weights(weights), persistent=False)
+        self.register_buffer("weights", _field_weights(weights), persistent=False)
         self.ramp, self.num_samples = build_schedule(ramp), num_samples
 
-    def forward(self, prior: Camera, posterior: Camera, mean: Camera, kimg: float) -> Float[Tensor, '']:
+    def forward(self, prior: Camera, posterior: Camera, mean: Camera, kimg: float) -> Float[Tensor, ""]:
         """Return the weighted sum of the transport costs."""
         costs = squared_emd(posterior.params, prior.params)
         return self.ramp(kimg) * (self.weights * costs).sum()
@@ -84,16 +84,14 @@ class CameraSlopeRegularizer(nn.Module):
         eps: float = 1e-4,
     ) -> None:
         super().__init__()
-        self.register_buffer('weights', _field_weights(weights), persistent=False)
+        self.register_buffer("weights", _field_weights(weights), persistent=False)
         self.ramp, self.num_samples, self.eps = build_schedule(ramp), num_samples, eps
 
-    def forward(self, prior: Camera, posterior: Camera, mean: Camera, kimg: float) -> Float[Tensor, '']:
+    def forward(self, prior: Camera, posterior: Camera, mean: Camera, kimg: float) -> Float[Tensor, ""]:
         """Return the weighted mean over cameras; ``prior.params`` has to require gradients."""
         total = posterior.params.new_zeros(())
         for i in self.weights.nonzero().flatten().tolist():
-            (gradient,) = torch.autograd.grad(
-                posterior.params[:, i].sum(), prior.params, create_graph=True
-            )
+            (gradient,) = torch.autograd.grad(posterior.params[:, i].sum(), prior.params, create_graph=True)
             slope = gradient[:, i].abs()
             total = total + self.weights[i] * (slope + 1 / (slope + self.eps)).mean()
         return self.ramp(kimg) * total
@@ -112,7 +110,7 @@ class CameraMeanRegularizer(nn.Module):
         super().__init__()
         self.weight, self.num_samples = weight, num_samples
 
-    def forward(self, prior: Camera, posterior: Camera, mean: Camera, kimg: float) -> Float[Tensor, '']:
+    def forward(self, prior: Camera, posterior: Camera, mean: Camera, kimg: float) -> Float[Tensor, ""]:
         """Return weight times the Euclidean norm."""
         difference = posterior.angles.mean(dim=0) - mean.angles[0] + 1e-8
         return self.weight * difference.norm()

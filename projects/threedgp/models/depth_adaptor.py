@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from ..layers import EqualizedConv2d
 from ..schedules import build_schedule
 
-_STRATEGIES = ('random', 'last', 'mean')
+_STRATEGIES = ("random", "last", "mean")
 
 
 @MODELS.register_module()
@@ -42,11 +42,11 @@ class DepthAdaptor(nn.Module):
         near_offset_fraction: float = 0.25,
         near_offset_init: float = -3.0,
         identity_prob: float | dict | None = None,
-        strategy: str = 'random',
+        strategy: str = "random",
     ) -> None:
         super().__init__()
         if strategy not in _STRATEGIES:
-            raise ValueError(f'strategy: got {strategy!r}, wanted one of {_STRATEGIES}')
+            raise ValueError(f"strategy: got {strategy!r}, wanted one of {_STRATEGIES}")
         if identity_prob is None:
             identity_prob = dict(start=1 / (num_layers + 1), end=0.1, over_kimg=10_000)
         self.near, self.far = near, far
@@ -56,18 +56,18 @@ class DepthAdaptor(nn.Module):
         self.near_offset_logit = nn.Parameter(torch.full((1,), float(near_offset_init)))
         widths = [1] + [hidden_dim] * num_layers
         self.layers = nn.ModuleList(
-            EqualizedConv2d(i, o, kernel_size, 'leaky_relu')
+            EqualizedConv2d(i, o, kernel_size, "leaky_relu")
             for i, o in zip(widths[:-1], widths[1:], strict=True)
         )
         self.head = EqualizedConv2d(hidden_dim, 1, 1)
 
-    def normalize(self, depth: Float[Tensor, 'n 1 h w']) -> Float[Tensor, 'n 1 h w']:
+    def normalize(self, depth: Float[Tensor, "n 1 h w"]) -> Float[Tensor, "n 1 h w"]:
         """Map the learned near plane to -1 and far to 1."""
         offset = self.near_offset_logit.sigmoid() * self.near_offset_fraction * (self.far - self.near)
         near = self.near + offset
         return 2 * (depth - (self.far + near) / 2) / (self.far - near + 1e-12)
 
-    def candidates(self, depth: Float[Tensor, 'n 1 h w']) -> Float[Tensor, 'n k 1 h w']:
+    def candidates(self, depth: Float[Tensor, "n 1 h w"]) -> Float[Tensor, "n k 1 h w"]:
         """Return the normalised depth and the head's output after each layer."""
         maps = [self.normalize(depth)]
         x = maps[0]
@@ -76,7 +76,7 @@ class DepthAdaptor(nn.Module):
             maps.append(self.head(x))
         return torch.stack(maps, dim=1)
 
-    def selection_probs(self, kimg: float) -> Float[Tensor, ' k']:
+    def selection_probs(self, kimg: float) -> Float[Tensor, " k"]:
         """Probability of each candidate after ``kimg``: linear in the index, summing to 1."""
         k = len(self.layers) + 1
         start = self.identity_prob(kimg)
@@ -85,10 +85,10 @@ class DepthAdaptor(nn.Module):
 
     def forward(
         self,
-        depth: Float[Tensor, 'n 1 h w'],
+        depth: Float[Tensor, "n 1 h w"],
         kimg: float = 0.0,
-        choice: Int[Tensor, ' n'] | None = None,
-    ) -> Float[Tensor, 'n 1 h w']:
+        choice: Int[Tensor, " n"] | None = None,
+    ) -> Float[Tensor, "n 1 h w"]:
         """Adapt depth maps.
 
         Args:
@@ -100,9 +100,9 @@ class DepthAdaptor(nn.Module):
             Depth in the range of real maps, about [-1, 1].
         """
         maps = self.candidates(depth)
-        if self.strategy == 'mean':
+        if self.strategy == "mean":
             return maps.mean(dim=1)
-        if choice is None and self.training and self.strategy == 'random':
+        if choice is None and self.training and self.strategy == "random":
             probs = self.selection_probs(kimg).to(depth.device)
             choice = torch.multinomial(probs, depth.shape[0], replacement=True)
         if choice is None:

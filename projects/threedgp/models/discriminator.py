@@ -12,7 +12,7 @@ from ..layers import CodeMapping, EqualizedConv2d, EqualizedLinear, Label, Scala
 from ..rendering import Patch
 from .triplane_decoder import channels_at, check_power_of_two
 
-_DTYPES = {'bfloat16': torch.bfloat16, 'float16': torch.float16}
+_DTYPES = {"bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
 class DiscriminatorBlock(nn.Module):
@@ -30,12 +30,12 @@ class DiscriminatorBlock(nn.Module):
         self, in_channels: int, out_channels: int, code_dim: int, down: bool, clamp: float | None
     ) -> None:
         super().__init__()
-        self.conv0 = EqualizedConv2d(in_channels, in_channels, 3, 'leaky_relu', clamp=clamp)
-        self.conv1 = EqualizedConv2d(in_channels, out_channels, 3, 'leaky_relu', down=down, clamp=clamp)
+        self.conv0 = EqualizedConv2d(in_channels, in_channels, 3, "leaky_relu", clamp=clamp)
+        self.conv1 = EqualizedConv2d(in_channels, out_channels, 3, "leaky_relu", down=down, clamp=clamp)
         self.skip = EqualizedConv2d(in_channels, out_channels, 1, bias=False, down=down)
         self.affine = EqualizedLinear(code_dim, in_channels) if code_dim else None
 
-    def forward(self, x: Float[Tensor, 'n i h w'], code: Float[Tensor, 'n d'] | None) -> Tensor:
+    def forward(self, x: Float[Tensor, "n i h w"], code: Float[Tensor, "n d"] | None) -> Tensor:
         """Return features of the same or half the resolution."""
         skip = self.skip(x, gain=math.sqrt(0.5))
         x = self.conv0(x)
@@ -45,7 +45,7 @@ class DiscriminatorBlock(nn.Module):
         return self.conv1(x, gain=math.sqrt(0.5)) + skip
 
 
-def minibatch_std(x: Float[Tensor, 'n c h w'], group_size: int) -> Float[Tensor, 'n 1 h w']:
+def minibatch_std(x: Float[Tensor, "n c h w"], group_size: int) -> Float[Tensor, "n 1 h w"]:
     """Mean over channels and pixels of the standard deviation within groups of samples.
 
     Groups are strided: samples i, i + n / g, i + 2 n / g, ... form one. A batch smaller than a group is
@@ -57,7 +57,7 @@ def minibatch_std(x: Float[Tensor, 'n c h w'], group_size: int) -> Float[Tensor,
     n = x.shape[0]
     g = min(group_size, n)
     if n % g:
-        raise ValueError(f'batch size: got {n}, wanted a multiple of the minibatch-std group of {g}')
+        raise ValueError(f"batch size: got {n}, wanted a multiple of the minibatch-std group of {g}")
     grouped = x.reshape(g, n // g, *x.shape[1:])
     std = (grouped.var(dim=0, unbiased=False) + 1e-8).sqrt()
     value = std.mean(dim=(1, 2, 3)).repeat(g)
@@ -105,15 +105,15 @@ class ThreeDGPDiscriminator(nn.Module):
         mbstd_group_size: int = 4,
         clamp: float | None = 256.0,
         low_precision_blocks: int = 4,
-        low_precision: str = 'bfloat16',
+        low_precision: str = "bfloat16",
         official_compat: bool = True,
     ) -> None:
         super().__init__()
         patch_size = patch_size or image_size
-        check_power_of_two('image_size', image_size, minimum=8)
-        check_power_of_two('patch_size', patch_size, minimum=8)
+        check_power_of_two("image_size", image_size, minimum=8)
+        check_power_of_two("patch_size", patch_size, minimum=8)
         if patch_size > image_size:
-            raise ValueError(f'patch_size: got {patch_size}, wanted at most image_size = {image_size}')
+            raise ValueError(f"patch_size: got {patch_size}, wanted at most image_size = {image_size}")
         self.image_size, self.patch_size = image_size, patch_size
         self.num_classes, self.in_channels = num_classes, in_channels
         self.low_precision_blocks, self.dtype = low_precision_blocks, _DTYPES[low_precision]
@@ -127,7 +127,7 @@ class ThreeDGPDiscriminator(nn.Module):
         sides = [2**i for i in range(int(math.log2(image_size)), 1, -1)]
         widths = [channels_at(side, cbase, cmax) for side in sides]
         num_same = int(math.log2(image_size // patch_size))
-        self.from_image = EqualizedConv2d(in_channels, widths[0], 1, 'leaky_relu', clamp=clamp)
+        self.from_image = EqualizedConv2d(in_channels, widths[0], 1, "leaky_relu", clamp=clamp)
         self.blocks = nn.ModuleList(
             DiscriminatorBlock(i, o, code_dim * patch_conditioning, index >= num_same, clamp)
             for index, (i, o) in enumerate(pairwise(widths))
@@ -145,11 +145,11 @@ class ThreeDGPDiscriminator(nn.Module):
 
     def forward(
         self,
-        images: Float[Tensor, 'n c h w'],
+        images: Float[Tensor, "n c h w"],
         label: Label | None = None,
         patch: Patch | None = None,
         return_features: bool = False,
-    ) -> Float[Tensor, ' n'] | tuple[Float[Tensor, ' n'], Float[Tensor, 'n f']]:
+    ) -> Float[Tensor, " n"] | tuple[Float[Tensor, " n"], Float[Tensor, "n f"]]:
         """Judge patches.
 
         Args:
@@ -164,7 +164,7 @@ class ThreeDGPDiscriminator(nn.Module):
         n = images.shape[0]
         expected = (self.in_channels, self.patch_size, self.patch_size)
         if tuple(images.shape[1:]) != expected:
-            raise ValueError(f'images: got shape {tuple(images.shape[1:])}, wanted {expected}')
+            raise ValueError(f"images: got shape {tuple(images.shape[1:])}, wanted {expected}")
         condition = one_hot_label(label, self.num_classes, n).to(images)
         code = None
         if self.scalar_encoder is not None:
@@ -180,7 +180,7 @@ class ThreeDGPDiscriminator(nn.Module):
         if not return_features:
             return logits
         if features is None:
-            raise ValueError('return_features: this discriminator was built with feature_dim=None')
+            raise ValueError("return_features: this discriminator was built with feature_dim=None")
         return logits, features
 
     def _block_dtype(self, index: int, images: Tensor) -> torch.dtype:
@@ -209,20 +209,20 @@ class Epilogue(nn.Module):
     ) -> None:
         super().__init__()
         self.mbstd_group_size, self.feature_dim = mbstd_group_size, feature_dim
-        self.conv = EqualizedConv2d(channels + 1, channels, 3, 'leaky_relu', clamp=clamp)
-        self.fc = EqualizedLinear(channels * 16, channels, 'leaky_relu')
+        self.conv = EqualizedConv2d(channels + 1, channels, 3, "leaky_relu", clamp=clamp)
+        self.fc = EqualizedLinear(channels * 16, channels, "leaky_relu")
         self.out = EqualizedLinear(channels, channels if condition_dim else 1)
         self.condition_mapping = CodeMapping(condition_dim, channels) if condition_dim else None
         self.feature_head = None
         if feature_dim:
             self.feature_head = nn.Sequential(
-                EqualizedLinear(channels * 16, channels, 'leaky_relu'),
+                EqualizedLinear(channels * 16, channels, "leaky_relu"),
                 EqualizedLinear(channels, feature_dim),
             )
 
     def forward(
-        self, x: Float[Tensor, 'n c 4 4'], condition: Float[Tensor, 'n d']
-    ) -> tuple[Float[Tensor, ' n'], Float[Tensor, 'n f'] | None]:
+        self, x: Float[Tensor, "n c 4 4"], condition: Float[Tensor, "n d"]
+    ) -> tuple[Float[Tensor, " n"], Float[Tensor, "n f"] | None]:
         """Return logits (projections on the condition's code) and predicted features."""
         x = torch.cat([x, minibatch_std(x, self.mbstd_group_size)], dim=1)
         x = self.conv(x).flatten(1)

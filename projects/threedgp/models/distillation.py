@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from ..schedules import build_schedule
 
-_FORMS = ('l2', 'kl')
+_FORMS = ("l2", "kl")
 
 
 @MODELS.register_module()
@@ -24,21 +24,21 @@ class KnowledgeDistillationLoss(nn.Module):
 
     def __init__(
         self,
-        form: str = 'l2',
+        form: str = "l2",
         weight: float | dict = dict(start=1.0, end=0.0, over_kimg=100_000),
         patch_weighting: bool = True,
     ) -> None:
         super().__init__()
         if form not in _FORMS:
-            raise ValueError(f'form: got {form!r}, wanted one of {_FORMS}')
+            raise ValueError(f"form: got {form!r}, wanted one of {_FORMS}")
         self.form, self.weight, self.patch_weighting = form, build_schedule(weight), patch_weighting
 
     def distance(
         self,
-        predicted: Float[Tensor, 'n d'],
-        target: Float[Tensor, 'n d2'],
-        scales: Float[Tensor, ' n'] | None = None,
-    ) -> Float[Tensor, ' n']:
+        predicted: Float[Tensor, "n d"],
+        target: Float[Tensor, "n d2"],
+        scales: Float[Tensor, " n"] | None = None,
+    ) -> Float[Tensor, " n"]:
         """Return the distance per sample, without the scheduled weight.
 
         Raises:
@@ -46,25 +46,25 @@ class KnowledgeDistillationLoss(nn.Module):
         """
         if predicted.shape != target.shape:
             raise ValueError(
-                f'teacher features: got {tuple(target.shape)}, wanted {tuple(predicted.shape)}, which '
+                f"teacher features: got {tuple(target.shape)}, wanted {tuple(predicted.shape)}, which "
                 "is the discriminator's feature_dim"
             )
-        if self.form == 'l2':
+        if self.form == "l2":
             distance = (predicted - target).norm(dim=1)
         else:
             log_probs, log_target = F.log_softmax(predicted, dim=1), F.log_softmax(target, dim=1)
-            distance = F.kl_div(log_probs, log_target, reduction='none', log_target=True).sum(dim=1)
+            distance = F.kl_div(log_probs, log_target, reduction="none", log_target=True).sum(dim=1)
         if scales is not None and self.patch_weighting:
             distance = distance * scales / scales.mean()
         return distance
 
     def forward(
         self,
-        predicted: Float[Tensor, 'n d'],
-        target: Float[Tensor, 'n d2'],
-        scales: Float[Tensor, ' n'] | None = None,
+        predicted: Float[Tensor, "n d"],
+        target: Float[Tensor, "n d2"],
+        scales: Float[Tensor, " n"] | None = None,
         kimg: float = 0.0,
-    ) -> Float[Tensor, '']:
+    ) -> Float[Tensor, ""]:
         """Return the weighted mean distance.
 
         Args:

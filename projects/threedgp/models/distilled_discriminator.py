@@ -34,15 +34,15 @@ class DistilledDiscriminator(nn.Module):
         self.discriminator = MODELS.build(discriminator, default_args=extra)
         modules = dict(self.discriminator.named_modules())
         if layer not in modules:
-            raise ValueError(f'layer: got {layer!r}, wanted one of {sorted(filter(None, modules))}')
+            raise ValueError(f"layer: got {layer!r}, wanted one of {sorted(filter(None, modules))}")
         self.layer = layer
         self.head = nn.Sequential(
             nn.Linear(layer_dim, hidden_dim), nn.LeakyReLU(0.2), nn.Linear(hidden_dim, feature_dim)
         )
 
     def forward(
-        self, images: Float[Tensor, 'n c h w'], *args: Any, return_features: bool = False, **kwargs: Any
-    ) -> Tensor | tuple[Tensor, Float[Tensor, 'n f']]:
+        self, images: Float[Tensor, "n c h w"], *args: Any, return_features: bool = False, **kwargs: Any
+    ) -> Tensor | tuple[Tensor, Float[Tensor, "n f"]]:
         """Return the discriminator's logits, with ``return_features`` also the predicted features."""
         tapped: list[Tensor] = []
         module = self.discriminator.get_submodule(self.layer)

@@ -30,23 +30,23 @@ class DistilledStyleGAN2(StyleGAN2):
         *args: Any,
         distillation: dict,
         teacher: dict | None = None,
-        channel_order: str = 'bgr',
+        channel_order: str = "bgr",
         **kwargs: Any,
     ) -> None:
         super().__init__(*args, **kwargs)
-        if channel_order not in ('bgr', 'rgb'):
+        if channel_order not in ("bgr", "rgb"):
             raise ValueError(f"channel_order: got {channel_order!r}, wanted 'bgr' or 'rgb'")
         self.distillation = MODELS.build(distillation)
         self.teacher = MODELS.build(teacher) if teacher else None
         self.channel_order = channel_order
-        self.register_buffer('images_seen', torch.zeros((), dtype=torch.long))
+        self.register_buffer("images_seen", torch.zeros((), dtype=torch.long))
 
     def teacher_features(self, real: Tensor, data_samples: DataSample) -> Tensor:
         """Return the teacher's features of real images: the dataset's, or computed now."""
         if self.teacher is None:
             return data_samples.teacher_feature
         with torch.no_grad():
-            return self.teacher(real.flip(1) if self.channel_order == 'bgr' else real)
+            return self.teacher(real.flip(1) if self.channel_order == "bgr" else real)
 
     def train_discriminator(
         self, inputs: dict, data_samples: DataSample, optimizer_wrapper: OptimWrapper

@@ -32,9 +32,7 @@ class ImagesSeenEMA(BaseAveragedModel):
         rampup: The half-life is at most this fraction of the images seen.
     """
 
-    def __init__(
-        self, model: nn.Module, half_life_kimg: float | None = None, rampup: float = 0.05
-    ) -> None:
+    def __init__(self, model: nn.Module, half_life_kimg: float | None = None, rampup: float = 0.05) -> None:
         super().__init__(model, update_buffers=False)
         self.half_life_kimg, self.rampup = half_life_kimg, rampup
         self.decay = 0.0

@@ -38,12 +38,12 @@ class Sampling:
     resolution: int | None = None
     truncation_psi: float = 1.0
     truncation_cutoff: int | None = None
-    truncation_center: Float[Tensor, 'n w'] | None = None
+    truncation_center: Float[Tensor, "n w"] | None = None
     noise_mode: str | None = None
     deterministic: bool | None = None
     marching: RayMarching | None = None
     draws: RayDraws | None = None
-    depth_choice: Int[Tensor, ' n'] | None = None
+    depth_choice: Int[Tensor, " n"] | None = None
 
 
 @dataclass(frozen=True)
@@ -57,11 +57,11 @@ class CameraBatch:
     """
 
     prior: Camera
-    z: Float[Tensor, 'm z']
+    z: Float[Tensor, "m z"]
     label: Label | None = None
 
     @classmethod
-    def cat(cls, batches: list['CameraBatch']) -> 'CameraBatch | None':
+    def cat(cls, batches: list["CameraBatch"]) -> "CameraBatch | None":
         """Join batches; None if there are none."""
         if not batches:
             return None
@@ -86,15 +86,15 @@ class GeneratorOutput:
         batch_cameras: Posterior of the ``CameraBatch``, if there was one.
     """
 
-    rgb: Float[Tensor, 'n 3 h w']
-    depth: Float[Tensor, 'n 1 h w']
-    adapted_depth: Float[Tensor, 'n 1 h w'] | None
+    rgb: Float[Tensor, "n 3 h w"]
+    depth: Float[Tensor, "n 1 h w"]
+    adapted_depth: Float[Tensor, "n 1 h w"] | None
     camera: Camera
-    ws: Float[Tensor, 'n l d']
+    ws: Float[Tensor, "n l d"]
     batch_cameras: Camera | None = None
 
     @property
-    def images(self) -> Float[Tensor, 'n c h w']:
+    def images(self) -> Float[Tensor, "n c h w"]:
         """What the discriminator sees: RGB, with the adapted depth as a fourth channel if there is one."""
         if self.adapted_depth is None:
             return self.rgb
@@ -112,13 +112,13 @@ class TriPlaneMLP(nn.Module):
 
     def __init__(self, feature_dim: int, hidden_dim: int, squash: bool) -> None:
         super().__init__()
-        self.hidden = EqualizedLinear(feature_dim, hidden_dim, 'leaky_relu')
+        self.hidden = EqualizedLinear(feature_dim, hidden_dim, "leaky_relu")
         self.out = EqualizedLinear(hidden_dim, 4)
         self.squash = squash
 
     def forward(
-        self, features: Float[Tensor, 'n m f']
-    ) -> tuple[Float[Tensor, 'n m 3'], Float[Tensor, 'n m 1']]:
+        self, features: Float[Tensor, "n m f"]
+    ) -> tuple[Float[Tensor, "n m 3"], Float[Tensor, "n m 1"]]:
         """Return colours and raw densities."""
         rgb, sigma = self.out(self.hidden(features)).split([3, 1], dim=-1)
         return (rgb.sigmoid() * 1.002 - 0.001 if self.squash else rgb), sigma
@@ -159,15 +159,15 @@ class ThreeDGPGenerator(nn.Module):
         cube_scale: float = 0.5,
         marching: dict | None = None,
         density_noise: float | dict = dict(start=1.0, end=0.0, over_kimg=5000),
-        camera_prior: dict = dict(type='CameraPrior'),
-        camera_generator: dict | None = dict(type='CameraGenerator'),
-        depth_adaptor: dict | None = dict(type='DepthAdaptor'),
+        camera_prior: dict = dict(type="CameraPrior"),
+        camera_generator: dict | None = dict(type="CameraGenerator"),
+        depth_adaptor: dict | None = dict(type="DepthAdaptor"),
         rays_per_chunk: int = 2**14,
     ) -> None:
         super().__init__()
-        check_power_of_two('image_size', image_size, minimum=8)
+        check_power_of_two("image_size", image_size, minimum=8)
         if patch_size is not None and patch_size > image_size:
-            raise ValueError(f'patch_size: got {patch_size}, wanted at most image_size = {image_size}')
+            raise ValueError(f"patch_size: got {patch_size}, wanted at most image_size = {image_size}")
         self.image_size, self.patch_size = image_size, patch_size or image_size
         self.num_classes, self.noise_size = num_classes, noise_size
         self.cube_scale, self.rays_per_chunk = cube_scale, rays_per_chunk
@@ -176,7 +176,7 @@ class ThreeDGPGenerator(nn.Module):
         self.mapping = StyleMapping(noise_size, num_classes, w_dim, mapping_layers)
         self.decoder = TriPlaneDecoder(w_dim=w_dim, **(planes or {}))
         feature_dim = self.decoder.feature_dim
-        self.mlp = TriPlaneMLP(feature_dim, mlp_hidden_dim, squash=self.marching.marcher == 'mip')
+        self.mlp = TriPlaneMLP(feature_dim, mlp_hidden_dim, squash=self.marching.marcher == "mip")
         self.prior: CameraPrior = MODELS.build(camera_prior)
         self.camera_generator, self.depth_adaptor = None, None
         if camera_generator:
@@ -191,13 +191,13 @@ class ThreeDGPGenerator(nn.Module):
         """Channels that the discriminator sees."""
         return 3 if self.depth_adaptor is None else 4
 
-    def pose(self, prior: Camera, z: Float[Tensor, 'n z'], label: Label | None = None) -> Camera:
+    def pose(self, prior: Camera, z: Float[Tensor, "n z"], label: Label | None = None) -> Camera:
         """Turn prior cameras into posterior ones (the same without camera generator)."""
         return prior if self.camera_generator is None else self.camera_generator(prior, z, label)
 
     def style(
-        self, z: Float[Tensor, 'n z'], label: Label | None = None, sampling: Sampling = Sampling()
-    ) -> Float[Tensor, 'n l w']:
+        self, z: Float[Tensor, "n z"], label: Label | None = None, sampling: Sampling = Sampling()
+    ) -> Float[Tensor, "n l w"]:
         """Map latents and labels to (truncated) style codes, one for each layer."""
         w = self.mapping(z, label)
         ws = w[:, None].expand(-1, self.decoder.num_ws, -1)
@@ -207,7 +207,7 @@ class ThreeDGPGenerator(nn.Module):
             ws, sampling.truncation_psi, sampling.truncation_cutoff, sampling.truncation_center
         )
 
-    def field(self, planes: Float[Tensor, 'n planes_x_f p p']) -> Field:
+    def field(self, planes: Float[Tensor, "n planes_x_f p p"]) -> Field:
         """Return the radiance field that planes describe: points to colours and raw densities."""
 
         def query(points: Tensor) -> tuple[Tensor, Tensor]:
@@ -217,7 +217,7 @@ class ThreeDGPGenerator(nn.Module):
 
     def synthesize(
         self,
-        ws: Float[Tensor, 'n l w'],
+        ws: Float[Tensor, "n l w"],
         camera: Camera,
         patch: Patch | None = None,
         sampling: Sampling = Sampling(),
@@ -231,7 +231,7 @@ class ThreeDGPGenerator(nn.Module):
             sampling: How to sample.
         """
         deterministic = not self.training if sampling.deterministic is None else sampling.deterministic
-        noise_mode = sampling.noise_mode or ('const' if deterministic else 'random')
+        noise_mode = sampling.noise_mode or ("const" if deterministic else "random")
         resolution = sampling.resolution or (self.patch_size if self.training else self.image_size)
         planes = self.decoder(ws, noise_mode)
         origins, directions = pixel_rays(camera, resolution, patch)
@@ -271,7 +271,7 @@ class ThreeDGPGenerator(nn.Module):
 
     def forward(
         self,
-        noise: Float[Tensor, 'n z'] | Callable | None = None,
+        noise: Float[Tensor, "n z"] | Callable | None = None,
         label: Label | None = None,
         num_batches: int = 1,
         camera: Camera | None = None,
@@ -281,7 +281,7 @@ class ThreeDGPGenerator(nn.Module):
         camera_batch: CameraBatch | None = None,
         return_output: bool = False,
         return_noise: bool = False,
-    ) -> Float[Tensor, 'n 3 h w'] | GeneratorOutput | dict:
+    ) -> Float[Tensor, "n 3 h w"] | GeneratorOutput | dict:
         """Generate images.
 
         Args:

@@ -12,7 +12,7 @@ _LARGE = 1e5
 @torch.no_grad()
 def sanitize_gradients(
     parameters: Iterable[nn.Parameter],
-) -> tuple[Float[Tensor, ''], Int[Tensor, '']]:
+) -> tuple[Float[Tensor, ""], Int[Tensor, ""]]:
     """Replace NaN by 0 and infinities by +-1e5, in place.
 
     Returns:
@@ -21,7 +21,7 @@ def sanitize_gradients(
     """
     gradients = [p.grad for p in parameters if p.grad is not None]
     if not gradients:
-        raise ValueError('sanitize_gradients: no parameter has a gradient')
+        raise ValueError("sanitize_gradients: no parameter has a gradient")
     bad = torch.stack([(~g.isfinite()).sum() for g in gradients]).sum()
     for gradient in gradients:
         torch.nan_to_num(gradient, nan=0.0, posinf=_LARGE, neginf=-_LARGE, out=gradient)

@@ -7,7 +7,7 @@ from torch import Tensor
 from .generator import GeneratorOutput
 
 
-def to_bgr_bytes(rgb: Float[Tensor, '*n 3 h w']) -> Float[Tensor, '*n 3 h w']:
+def to_bgr_bytes(rgb: Float[Tensor, "*n 3 h w"]) -> Float[Tensor, "*n 3 h w"]:
     """Convert RGB in [-1, 1] to BGR in [0, 255], clamped and rounded, as the toolkit's sinks want it."""
     return ((rgb + 1) * 127.5).round().clamp(0, 255).flip(-3)
 
@@ -22,8 +22,8 @@ def _one_sample(output: GeneratorOutput, i: int) -> DataSample:
 
 def pack_samples(
     outputs: dict[str, GeneratorOutput],
-    noise: Float[Tensor, 'n z'],
-    label: Int[Tensor, ' n'] | None,
+    noise: Float[Tensor, "n z"],
+    label: Int[Tensor, " n"] | None,
     sample_kwargs: dict,
     data_samples: DataSample | None = None,
 ) -> list[DataSample]:
@@ -51,7 +51,7 @@ def pack_samples(
         sample.noise = noise[i]
         if label is not None:
             sample.set_gt_label(label[i : i + 1])
-        sample.sample_model = '/'.join(outputs)
+        sample.sample_model = "/".join(outputs)
         sample.sample_kwargs = dict(sample_kwargs)
         samples.append(sample)
     return samples

@@ -8,8 +8,8 @@ from torch import Tensor
 from ..rendering import Patch
 from ..schedules import build_schedule
 
-_DISTRIBUTIONS = ('beta', 'uniform', 'discrete_uniform')
-_SHARING = ('consecutive', 'strided')
+_DISTRIBUTIONS = ("beta", "uniform", "discrete_uniform")
+_SHARING = ("consecutive", "strided")
 
 
 @MODELS.register_module()
@@ -31,44 +31,44 @@ class PatchSampler:
 
     def __init__(
         self,
-        distribution: str = 'beta',
+        distribution: str = "beta",
         min_scale: float | dict = 0.25,
         max_scale: float = 1.0,
         alpha: float = 1.0,
         beta: float | dict = dict(start=1e-3, end=0.8, over_kimg=10_000),
         scales: list[float] | None = None,
         group_size: int = 4,
-        sharing: str = 'consecutive',
+        sharing: str = "consecutive",
     ) -> None:
         for name, value, known in (
-            ('distribution', distribution, _DISTRIBUTIONS),
-            ('sharing', sharing, _SHARING),
+            ("distribution", distribution, _DISTRIBUTIONS),
+            ("sharing", sharing, _SHARING),
         ):
             if value not in known:
-                raise ValueError(f'{name}: got {value!r}, wanted one of {known}')
+                raise ValueError(f"{name}: got {value!r}, wanted one of {known}")
         self.min_scale, self.beta = build_schedule(min_scale), build_schedule(beta)
         lowest = min(self.min_scale.start, self.min_scale.end)
         if not 0 < lowest <= max_scale <= 1:
             raise ValueError(
-                f'min_scale, max_scale: got {lowest}, {max_scale}, wanted 0 < min_scale <= max_scale <= 1'
+                f"min_scale, max_scale: got {lowest}, {max_scale}, wanted 0 < min_scale <= max_scale <= 1"
             )
-        if distribution == 'discrete_uniform' and not scales:
-            raise ValueError(f'scales: got {scales}, wanted a list of scales for discrete_uniform')
+        if distribution == "discrete_uniform" and not scales:
+            raise ValueError(f"scales: got {scales}, wanted a list of scales for discrete_uniform")
         self.distribution, self.sharing, self.group_size = distribution, sharing, group_size
         self.max_scale, self.alpha, self.scales = max_scale, alpha, scales
 
-    def scale_draws(self, n: int, kimg: float) -> Float[Tensor, ' n']:
+    def scale_draws(self, n: int, kimg: float) -> Float[Tensor, " n"]:
         """Draw n numbers in [0, 1] that say how large the patches are."""
-        if self.distribution == 'beta':
+        if self.distribution == "beta":
             concentration = [torch.tensor(v, dtype=torch.float64) for v in (self.alpha, self.beta(kimg))]
             return torch.distributions.Beta(*concentration).sample((n,)).float()
         return torch.rand(n)
 
     def from_draws(
-        self, scale_draws: Float[Tensor, ' n'], offset_draws: Float[Tensor, 'n 2'], kimg: float
+        self, scale_draws: Float[Tensor, " n"], offset_draws: Float[Tensor, "n 2"], kimg: float
     ) -> Patch:
         """Turn draws in [0, 1] into patches: the scale first, then an offset that fits."""
-        if self.distribution == 'discrete_uniform':
+        if self.distribution == "discrete_uniform":
             index = (scale_draws * len(self.scales)).long().clamp(max=len(self.scales) - 1)
             scale = torch.tensor(self.scales)[index]
         else:
@@ -85,8 +85,8 @@ class PatchSampler:
         """
         group = min(self.group_size, n)
         if n % group:
-            raise ValueError(f'batch size: got {n}, wanted a multiple of the patch group of {group}')
+            raise ValueError(f"batch size: got {n}, wanted a multiple of the patch group of {group}")
         drawn = self.from_draws(self.scale_draws(n // group, kimg), torch.rand(n // group, 2), kimg)
         index = torch.arange(n)
-        index = index // group if self.sharing == 'consecutive' else index % (n // group)
+        index = index // group if self.sharing == "consecutive" else index % (n // group)
         return Patch(drawn.scales[index].to(device), drawn.offsets[index].to(device))

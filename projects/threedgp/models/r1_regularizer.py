@@ -17,19 +17,19 @@ class R1Regularizer(nn.Module):
 
     def __init__(self, gamma: float | str = 0.05, interval: int = 16) -> None:
         super().__init__()
-        if isinstance(gamma, str) and gamma != 'auto':
+        if isinstance(gamma, str) and gamma != "auto":
             raise ValueError(f"gamma: got {gamma!r}, wanted a number or 'auto'")
         if interval < 1:
-            raise ValueError(f'interval: got {interval}, wanted at least 1')
+            raise ValueError(f"interval: got {interval}, wanted at least 1")
         self.gamma, self.interval = gamma, interval
 
     def weight(self, image_size: int, batch_size: int) -> float:
         """Return gamma for a global batch."""
-        return 0.0002 * image_size**2 / batch_size if self.gamma == 'auto' else float(self.gamma)
+        return 0.0002 * image_size**2 / batch_size if self.gamma == "auto" else float(self.gamma)
 
     def forward(
-        self, logits: Float[Tensor, ' n'], images: Float[Tensor, 'n c h w'], gamma: float
-    ) -> Float[Tensor, ' n']:
+        self, logits: Float[Tensor, " n"], images: Float[Tensor, "n c h w"], gamma: float
+    ) -> Float[Tensor, " n"]:
         """Return gamma / 2 ||d logit / d image||^2 per sample.
 
         Args:

@@ -44,8 +44,7 @@ class TimmTeacher(nn.Module):
             raise ValueError(f"checkpoint={checkpoint!r}, pretrained=True: wanted one of them")
         if checkpoint is None and not pretrained:
             warnings.warn(
-                f"TimmTeacher {model!r} has random weights: neither checkpoint nor "
-                "pretrained is set",
+                f"TimmTeacher {model!r} has random weights: neither checkpoint nor pretrained is set",
                 stacklevel=2,
             )
         network = timm.create_model(model, pretrained=pretrained, num_classes=0)

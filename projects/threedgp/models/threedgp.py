@@ -12,7 +12,7 @@ from mmagic.models.utils import get_valid_num_batches
 from mmagic.registry import MODELS
 from mmagic.structures import DataSample
 from mmengine.dist import get_world_size
-from mmengine.optim import OptimWrapper, OptimWrapperDict
+from mmengine.optim import OptimWrapperDict
 from torch import Tensor, nn
 
 from ..rendering import Camera, Patch, extract_patches
@@ -25,7 +25,7 @@ from .state_dicts import handle_misfits, unwrap, without_wrappers
 Logs = dict[str, Tensor]
 
 
-Phase = Callable[[RealBatch], tuple[Float[Tensor, ''], Logs]]
+Phase = Callable[[RealBatch], tuple[Float[Tensor, ""], Logs]]
 
 
 @MODELS.register_module()
@@ -60,15 +60,15 @@ class ThreeDGP(BaseConditionalGAN):
         discriminator: dict | None = None,
         data_preprocessor: dict | None = None,
         num_classes: int | None = None,
-        adversarial_loss: dict = dict(type='ThreeDGPAdversarialLoss'),
-        r1: dict | None = dict(type='R1Regularizer'),
-        distillation: dict | None = dict(type='KnowledgeDistillationLoss'),
+        adversarial_loss: dict = dict(type="ThreeDGPAdversarialLoss"),
+        r1: dict | None = dict(type="R1Regularizer"),
+        distillation: dict | None = dict(type="KnowledgeDistillationLoss"),
         teacher: dict | None = None,
         camera_regularizers: list[dict] | None = None,
-        patch_sampler: dict | None = dict(type='PatchSampler'),
-        blur_fade: dict | None = dict(type='BlurFade'),
+        patch_sampler: dict | None = dict(type="PatchSampler"),
+        blur_fade: dict | None = dict(type="BlurFade"),
         augmentation: dict | None = None,
-        ema_config: dict | None = dict(type='ImagesSeenEMA'),
+        ema_config: dict | None = dict(type="ImagesSeenEMA"),
         micro_batch_size: int | None = None,
         deterministic_eval: bool = False,
         strict_load: bool = True,
@@ -80,7 +80,7 @@ class ThreeDGP(BaseConditionalGAN):
             built, discriminator, data_preprocessor, num_classes=num_classes, ema_config=ema_config
         )
         if camera_regularizers is None:
-            kinds = ('CameraEMDRegularizer', 'CameraMeanRegularizer')
+            kinds = ("CameraEMDRegularizer", "CameraMeanRegularizer")
             camera_regularizers = [dict(type=kind) for kind in kinds]
         if self.generator.camera_generator is None:
             camera_regularizers = []
@@ -97,9 +97,9 @@ class ThreeDGP(BaseConditionalGAN):
         self.augmentation = build(augmentation)
         self.micro_batch_size, self.deterministic_eval = micro_batch_size, deterministic_eval
         self.strict_load = strict_load
-        self.register_buffer('images_seen', torch.zeros((), dtype=torch.long))
+        self.register_buffer("images_seen", torch.zeros((), dtype=torch.long))
         classes = self.num_classes or 1
-        self.register_buffer('label_distribution', torch.full((classes,), 1 / classes))
+        self.register_buffer("label_distribution", torch.full((classes,), 1 / classes))
         self._register_state_dict_hook(without_wrappers)
         self._check_parts()
 
@@ -108,28 +108,28 @@ class ThreeDGP(BaseConditionalGAN):
         if discriminator is None:
             return
         for name, ours, theirs in (
-            ('image_size', generator.image_size, discriminator.image_size),
-            ('patch_size', generator.patch_size, discriminator.patch_size),
-            ('in_channels', generator.out_channels, discriminator.in_channels),
+            ("image_size", generator.image_size, discriminator.image_size),
+            ("patch_size", generator.patch_size, discriminator.patch_size),
+            ("in_channels", generator.out_channels, discriminator.in_channels),
         ):
             if ours != theirs:
                 raise ValueError(
-                    f'discriminator.{name}: got {theirs}, wanted {ours} as the generator makes it'
+                    f"discriminator.{name}: got {theirs}, wanted {ours} as the generator makes it"
                 )
         if self.patch_sampler is None and generator.patch_size != generator.image_size:
             raise ValueError(
-                f'patch_size: got {generator.patch_size} without a patch_sampler, wanted the image_size '
-                f'{generator.image_size} (or None)'
+                f"patch_size: got {generator.patch_size} without a patch_sampler, wanted the image_size "
+                f"{generator.image_size} (or None)"
             )
         if self.distillation is not None and discriminator.feature_dim is None:
-            raise ValueError('discriminator.feature_dim: got None, wanted the width of the teacher features')
+            raise ValueError("discriminator.feature_dim: got None, wanted the width of the teacher features")
 
     @property
     def kimg(self) -> float:
         """Training time: thousands of images seen, by all processes."""
         return self.images_seen.item() / 1000
 
-    def draw_labels(self, n: int) -> Int[Tensor, ' n'] | None:
+    def draw_labels(self, n: int) -> Int[Tensor, " n"] | None:
         """Draw classes as the data has them; None without classes."""
         if not self.num_classes:
             return None
@@ -160,21 +160,21 @@ class ThreeDGP(BaseConditionalGAN):
             Losses, logits, gradient norms and the values of all schedules.
         """
         self._check_wrappers(optim_wrapper)
-        real = self.real_batch(self.data_preprocessor(data, True)['data_samples'])
+        real = self.real_batch(self.data_preprocessor(data, True)["data_samples"])
         batch_size = len(real) * get_world_size()
         chunks = real.split(self.micro_batch_size or len(real))
         logs: Logs = {}
         discriminator = unwrap(self.discriminator)
         trainable = [p for p in discriminator.parameters() if p.requires_grad]
         with _frozen(trainable):
-            logs |= self._optimize(self.generator_phase, 'generator', optim_wrapper, chunks)
-        logs |= self._optimize(self.discriminator_phase, 'discriminator', optim_wrapper, chunks)
-        unwrap(self.generator).mapping.track(logs.pop('w_mean'))
+            logs |= self._optimize(self.generator_phase, "generator", optim_wrapper, chunks)
+        logs |= self._optimize(self.discriminator_phase, "discriminator", optim_wrapper, chunks)
+        unwrap(self.generator).mapping.track(logs.pop("w_mean"))
         if self.r1 is not None and self.images_seen.item() // batch_size % self.r1.interval == 0:
             r1_logs = self._optimize(
-                lambda chunk: self.r1_phase(chunk, batch_size), 'discriminator', optim_wrapper, chunks
+                lambda chunk: self.r1_phase(chunk, batch_size), "discriminator", optim_wrapper, chunks
             )
-            logs['loss_d_r1'] = r1_logs['loss_d_r1']
+            logs["loss_d_r1"] = r1_logs["loss_d_r1"]
         logs |= self.schedule_values()
         if self.with_ema_gen:
             self.generator_ema.step(unwrap(self.generator), self.images_seen.item(), batch_size)
@@ -183,12 +183,12 @@ class ThreeDGP(BaseConditionalGAN):
 
     @staticmethod
     def _check_wrappers(optim_wrapper: OptimWrapperDict) -> None:
-        for name in ('generator', 'discriminator'):
+        for name in ("generator", "discriminator"):
             count = optim_wrapper[name]._accumulative_counts
             if count != 1:
                 raise ValueError(
-                    f'optim_wrapper.{name}.accumulative_counts: got {count}, wanted 1; set '
-                    'model.micro_batch_size to accumulate gradients'
+                    f"optim_wrapper.{name}.accumulative_counts: got {count}, wanted 1; set "
+                    "model.micro_batch_size to accumulate gradients"
                 )
 
     def real_batch(self, data_samples: DataSample) -> RealBatch:
@@ -200,31 +200,31 @@ class ThreeDGP(BaseConditionalGAN):
         images = data_samples.gt_img
         size = unwrap(self.generator).image_size
         if tuple(images.shape[1:]) != (3, size, size):
-            raise ValueError(f'gt_img: got shape {tuple(images.shape[1:])}, wanted (3, {size}, {size})')
+            raise ValueError(f"gt_img: got shape {tuple(images.shape[1:])}, wanted (3, {size}, {size})")
         rgb = images
         if unwrap(self.generator).out_channels == 4:
-            if 'depth' not in data_samples:
-                raise ValueError('depth: got none from the dataset, wanted maps (or a model without depth)')
+            if "depth" not in data_samples:
+                raise ValueError("depth: got none from the dataset, wanted maps (or a model without depth)")
             images = torch.cat([rgb, data_samples.depth.to(rgb)], dim=1)
         label = self.data_sample_to_label(data_samples) if self.num_classes else None
         if self.num_classes and label is None:
-            raise ValueError(f'gt_label: got none, wanted labels of {self.num_classes} classes')
+            raise ValueError(f"gt_label: got none, wanted labels of {self.num_classes} classes")
         return RealBatch(images, label, self._teacher_features(rgb, data_samples))
 
     def _teacher_features(self, rgb: Tensor, data_samples: DataSample) -> Tensor | None:
         if self.distillation is None:
             return None
-        if 'teacher_feature' in data_samples:
+        if "teacher_feature" in data_samples:
             return data_samples.teacher_feature
         if self.teacher is None:
             raise ValueError(
-                'teacher_feature: got none from the dataset, wanted features (or a model.teacher, or '
-                'model.distillation=None)'
+                "teacher_feature: got none from the dataset, wanted features (or a model.teacher, or "
+                "model.distillation=None)"
             )
         with torch.no_grad():
             return self.teacher(rgb)
 
-    def data_sample_to_label(self, data_sample: DataSample | None) -> Int[Tensor, ' n'] | None:
+    def data_sample_to_label(self, data_sample: DataSample | None) -> Int[Tensor, " n"] | None:
         """Return the labels as integers of shape (n,); the toolkit stacks them as (n, 1)."""
         label = super().data_sample_to_label(data_sample)
         return None if label is None else label.reshape(-1).long()
@@ -237,7 +237,7 @@ class ThreeDGP(BaseConditionalGAN):
         wrapper.zero_grad()
         history: list[Logs] = []
         for index, chunk in enumerate(chunks):
-            no_sync = getattr(module, 'no_sync', nullcontext)
+            no_sync = getattr(module, "no_sync", nullcontext)
             with no_sync() if index + 1 < len(chunks) else nullcontext():
                 with wrapper.optim_context(module):
                     loss, logs = phase(chunk)
@@ -247,11 +247,11 @@ class ThreeDGP(BaseConditionalGAN):
         wrapper.step()
         wrapper.zero_grad()
         logs = {key: torch.stack([each[key] for each in history]).mean(dim=0) for key in history[0]}
-        return logs | {f'grad_norm/{name}': norm, f'grad_nonfinite/{name}': bad.float()}
+        return logs | {f"grad_norm/{name}": norm, f"grad_nonfinite/{name}": bad.float()}
 
     def judge(
         self,
-        images: Float[Tensor, 'n c h w'],
+        images: Float[Tensor, "n c h w"],
         label: Tensor | None,
         patch: Patch | None,
         discriminator: nn.Module,
@@ -264,7 +264,7 @@ class ThreeDGP(BaseConditionalGAN):
             images = self.blur_fade(images, self.kimg)
         return discriminator(images, label=label, patch=patch, return_features=features)
 
-    def generator_phase(self, chunk: RealBatch) -> tuple[Float[Tensor, ''], Logs]:
+    def generator_phase(self, chunk: RealBatch) -> tuple[Float[Tensor, ""], Logs]:
         """Loss of the generator: adversarial and camera terms."""
         fakes = self.draw_fakes(len(chunk))
         batches = self._draw_camera_batches()
@@ -294,13 +294,13 @@ class ThreeDGP(BaseConditionalGAN):
         mean, start, losses = unwrap(self.generator).prior.mean(1, self.device), 0, {}
         for regularizer, batch in zip(self.camera_regularizers, batches, strict=True):
             end = start + len(batch.prior)
-            kind = type(regularizer).__name__.removeprefix('Camera').removesuffix('Regularizer')
+            kind = type(regularizer).__name__.removeprefix("Camera").removesuffix("Regularizer")
             loss = regularizer(batch.prior, posterior[start:end], mean, self.kimg)
-            losses[f'loss_g_camera_{kind.lower()}'] = loss
+            losses[f"loss_g_camera_{kind.lower()}"] = loss
             start = end
         return losses
 
-    def discriminator_phase(self, chunk: RealBatch) -> tuple[Float[Tensor, ''], Logs]:
+    def discriminator_phase(self, chunk: RealBatch) -> tuple[Float[Tensor, ""], Logs]:
         """Loss of the discriminator: adversarial on both, distillation on reals."""
         fakes = self.draw_fakes(len(chunk))
         with torch.no_grad():
@@ -319,12 +319,12 @@ class ThreeDGP(BaseConditionalGAN):
         logs = dict(loss_d_adv=self.adversarial_loss.discriminator(fake, real).mean())
         if with_features:
             scales = None if patch is None else patch.scales[:, 0]
-            logs['loss_d_kd'] = self.distillation(predicted, chunk.features, scales, self.kimg)
+            logs["loss_d_kd"] = self.distillation(predicted, chunk.features, scales, self.kimg)
         loss = sum(logs.values()) + _untouched(predicted)
-        logs |= {'logits/fake': fake.mean(), 'logits/real': real.mean()}
+        logs |= {"logits/fake": fake.mean(), "logits/real": real.mean()}
         return loss, logs | dict(w_mean=output.ws[:, 0].mean(dim=0))
 
-    def r1_phase(self, chunk: RealBatch, batch_size: int) -> tuple[Float[Tensor, ''], Logs]:
+    def r1_phase(self, chunk: RealBatch, batch_size: int) -> tuple[Float[Tensor, ""], Logs]:
         """Lazy R1 penalty on real patches, times its interval."""
         patch = self.draw_patch(len(chunk))
         images = self._real_patches(chunk, patch).detach().requires_grad_()
@@ -350,25 +350,25 @@ class ThreeDGP(BaseConditionalGAN):
     def schedule_values(self) -> Logs:
         """Return the present value of every schedule, for the logs."""
         kimg, generator = self.kimg, unwrap(self.generator)
-        values = {'kimg': kimg, 'schedule/density_noise': generator.density_noise(kimg)}
+        values = {"kimg": kimg, "schedule/density_noise": generator.density_noise(kimg)}
         if self.blur_fade is not None:
-            values['schedule/blur_sigma'] = self.blur_fade.sigma(kimg)
+            values["schedule/blur_sigma"] = self.blur_fade.sigma(kimg)
         if self.patch_sampler is not None:
-            values['schedule/patch_beta'] = self.patch_sampler.beta(kimg)
-            values['schedule/patch_min_scale'] = self.patch_sampler.min_scale(kimg)
+            values["schedule/patch_beta"] = self.patch_sampler.beta(kimg)
+            values["schedule/patch_min_scale"] = self.patch_sampler.min_scale(kimg)
         if self.distillation is not None:
-            values['schedule/distillation_weight'] = self.distillation.weight(kimg)
+            values["schedule/distillation_weight"] = self.distillation.weight(kimg)
         if generator.depth_adaptor is not None:
-            values['schedule/depth_identity_prob'] = generator.depth_adaptor.identity_prob(kimg)
+            values["schedule/depth_identity_prob"] = generator.depth_adaptor.identity_prob(kimg)
         for regularizer in self.camera_regularizers:
-            if hasattr(regularizer, 'ramp'):
-                values[f'schedule/{type(regularizer).__name__}'] = regularizer.ramp(kimg)
+            if hasattr(regularizer, "ramp"):
+                values[f"schedule/{type(regularizer).__name__}"] = regularizer.ramp(kimg)
         return {key: torch.tensor(value) for key, value in values.items()}
 
     def sample(
         self,
-        z: Float[Tensor, 'n z'],
-        label: Int[Tensor, ' n'] | None = None,
+        z: Float[Tensor, "n z"],
+        label: Int[Tensor, " n"] | None = None,
         camera: Camera | None = None,
         sampling: Sampling = Sampling(deterministic=True),
         sample_model: str | None = None,
@@ -382,8 +382,8 @@ class ThreeDGP(BaseConditionalGAN):
             sampling: How to sample.
             sample_model: ``ema`` or ``orig``; None for ``ema`` if there is one.
         """
-        kind = self._get_valid_model({'sample_model': sample_model})
-        generator = self.generator_ema.module if kind == 'ema' else unwrap(self.generator)
+        kind = self._get_valid_model({"sample_model": sample_model})
+        generator = self.generator_ema.module if kind == "ema" else unwrap(self.generator)
         training = generator.training
         generator.eval()
         try:
@@ -408,34 +408,32 @@ class ThreeDGP(BaseConditionalGAN):
             One ``DataSample`` per image: ``fake_img`` (3, H, W) BGR in [0, 255] as all of the toolkit expects
             it, ``depth`` (1, H, W) in world units, ``adapted_depth`` (1, H, W), ``camera`` (8,), ``noise``.
         """
-        inputs = {'noise': inputs} if isinstance(inputs, Tensor) else inputs
-        noise = self.noise_fn(
-            inputs.get('noise'), num_batches=get_valid_num_batches(inputs, data_samples)
-        )
+        inputs = {"noise": inputs} if isinstance(inputs, Tensor) else inputs
+        noise = self.noise_fn(inputs.get("noise"), num_batches=get_valid_num_batches(inputs, data_samples))
         label = self.data_sample_to_label(data_samples) if self.num_classes else None
         label = self.draw_labels(len(noise)) if label is None else label
         kind = self._get_valid_model(inputs)
-        kwargs = dict(inputs.get('sample_kwargs') or {})
-        camera = self._chosen_camera(kwargs.pop('camera', None), len(noise))
+        kwargs = dict(inputs.get("sample_kwargs") or {})
+        camera = self._chosen_camera(kwargs.pop("camera", None), len(noise))
         outputs = {
             each: self.sample(noise, label, camera, self._chosen_sampling(kwargs), each)
-            for each in kind.split('/')
+            for each in kind.split("/")
         }
-        return pack_samples(outputs, noise, label, inputs.get('sample_kwargs') or {}, data_samples)
+        return pack_samples(outputs, noise, label, inputs.get("sample_kwargs") or {}, data_samples)
 
     def _chosen_camera(self, camera: Any, n: int) -> Camera | None:
         if camera is None:
             return None
         if isinstance(camera, str):
-            if camera != 'mean':
+            if camera != "mean":
                 raise ValueError(f"sample_kwargs.camera: got {camera!r}, wanted 'mean' or (n, 8) numbers")
             return unwrap(self.generator).prior.mean(n, self.device)
         return Camera(torch.as_tensor(camera, device=self.device).float().expand(n, 8))
 
     def _chosen_sampling(self, kwargs: dict) -> Sampling:
         kwargs = dict(deterministic=self.deterministic_eval) | kwargs
-        if 'marching' in kwargs:
-            kwargs['marching'] = replace(unwrap(self.generator).marching, **kwargs['marching'])
+        if "marching" in kwargs:
+            kwargs["marching"] = replace(unwrap(self.generator).marching, **kwargs["marching"])
         return Sampling(**kwargs)
 
     def _load_from_state_dict(self, state_dict: dict, prefix: str, *args: Any, **kwargs: Any) -> None:

@@ -17,7 +17,7 @@ def channels_at(resolution: int, cbase: int, cmax: int) -> int:
 def check_power_of_two(name: str, value: int, minimum: int = 4) -> None:
     """Raise a ValueError that names the field unless ``value`` is a power of two >= ``minimum``."""
     if value < minimum or value & (value - 1):
-        raise ValueError(f'{name}: got {value}, wanted a power of two of at least {minimum}')
+        raise ValueError(f"{name}: got {value}, wanted a power of two of at least {minimum}")
 
 
 class TriPlaneDecoder(nn.Module):
@@ -40,7 +40,7 @@ class TriPlaneDecoder(nn.Module):
         cmax: int = 1024,
     ) -> None:
         super().__init__()
-        check_power_of_two('plane resolution', resolution)
+        check_power_of_two("plane resolution", resolution)
         self.feature_dim = feature_dim
         sides = [2**i for i in range(2, int(math.log2(resolution)) + 1)]
         widths = [0] + [channels_at(side, cbase, cmax) for side in sides]
@@ -55,8 +55,8 @@ class TriPlaneDecoder(nn.Module):
         return sum(block.num_convs for block in self.blocks) + 1
 
     def forward(
-        self, ws: Float[Tensor, 'n l w'], noise_mode: str = 'random'
-    ) -> Float[Tensor, 'n planes_x_f p p']:
+        self, ws: Float[Tensor, "n l w"], noise_mode: str = "random"
+    ) -> Float[Tensor, "n planes_x_f p p"]:
         """Decode planes; the 3 F channels are plane-major: xy, xz, yz.
 
         Args:
@@ -64,7 +64,7 @@ class TriPlaneDecoder(nn.Module):
             noise_mode: ``random`` (training), ``const`` (the stored maps) or ``none``.
         """
         if noise_mode not in NOISE_MODES:
-            raise ValueError(f'noise_mode: got {noise_mode!r}, wanted one of {NOISE_MODES}')
+            raise ValueError(f"noise_mode: got {noise_mode!r}, wanted one of {NOISE_MODES}")
         x, planes, used = None, None, 0
         for block in self.blocks:
             codes = ws[:, used : used + block.num_convs + 1]

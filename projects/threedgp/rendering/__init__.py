@@ -6,16 +6,16 @@ from .triplane import sample_planes
 from .volume_rendering import RayDraws, RayMarching, RenderOutput, render_rays
 
 __all__ = [
-    'CAMERA_FIELDS',
-    'Camera',
-    'Patch',
-    'RayDraws',
-    'RayMarching',
-    'RenderOutput',
-    'camera_to_world',
-    'extract_patches',
-    'patch_positions',
-    'pixel_rays',
-    'render_rays',
-    'sample_planes',
+    "CAMERA_FIELDS",
+    "Camera",
+    "Patch",
+    "RayDraws",
+    "RayMarching",
+    "RenderOutput",
+    "camera_to_world",
+    "extract_patches",
+    "patch_positions",
+    "pixel_rays",
+    "render_rays",
+    "sample_planes",
 ]

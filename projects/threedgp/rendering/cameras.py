@@ -15,14 +15,14 @@ from torch import Tensor
 from .patches import Patch, patch_positions
 
 CAMERA_FIELDS = (
-    'yaw',
-    'pitch',
-    'roll',
-    'fov_deg',
-    'radius',
-    'look_at_yaw',
-    'look_at_pitch',
-    'look_at_radius',
+    "yaw",
+    "pitch",
+    "roll",
+    "fov_deg",
+    "radius",
+    "look_at_yaw",
+    "look_at_pitch",
+    "look_at_radius",
 )
 
 
@@ -36,42 +36,42 @@ class Camera:
             at: yaw, pitch (radians), radius (world units).
     """
 
-    params: Float[Tensor, 'n 8']
+    params: Float[Tensor, "n 8"]
 
     @property
-    def angles(self) -> Float[Tensor, 'n 3']:
+    def angles(self) -> Float[Tensor, "n 3"]:
         """Yaw, pitch, roll of the camera position, radians."""
         return self.params[:, 0:3]
 
     @property
-    def fov_deg(self) -> Float[Tensor, ' n']:
+    def fov_deg(self) -> Float[Tensor, " n"]:
         """Full field of view, degrees."""
         return self.params[:, 3]
 
     @property
-    def radius(self) -> Float[Tensor, ' n']:
+    def radius(self) -> Float[Tensor, " n"]:
         """Distance of the camera from the world's origin."""
         return self.params[:, 4]
 
     @property
-    def look_at(self) -> Float[Tensor, 'n 3']:
+    def look_at(self) -> Float[Tensor, "n 3"]:
         """Yaw, pitch (radians) and radius of the point looked at."""
         return self.params[:, 5:8]
 
     def __len__(self) -> int:
         return self.params.shape[0]
 
-    def __getitem__(self, index: slice | Tensor) -> 'Camera':
+    def __getitem__(self, index: slice | Tensor) -> "Camera":
         return Camera(self.params[index])
 
-    def to(self, device: torch.device | str) -> 'Camera':
+    def to(self, device: torch.device | str) -> "Camera":
         """Return the same cameras on another device."""
         return Camera(self.params.to(device))
 
 
 def spherical_to_cartesian(
-    yaw: Float[Tensor, ' n'], pitch: Float[Tensor, ' n'], radius: Float[Tensor, ' n']
-) -> Float[Tensor, 'n 3']:
+    yaw: Float[Tensor, " n"], pitch: Float[Tensor, " n"], radius: Float[Tensor, " n"]
+) -> Float[Tensor, "n 3"]:
     """Convert yaw and pitch (radians) and a radius to a world point."""
     return torch.stack(
         [
@@ -83,18 +83,18 @@ def spherical_to_cartesian(
     )
 
 
-def camera_origin(camera: Camera) -> Float[Tensor, 'n 3']:
+def camera_origin(camera: Camera) -> Float[Tensor, "n 3"]:
     """Return the camera centres in the world."""
     return spherical_to_cartesian(camera.params[:, 0], camera.params[:, 1], camera.radius)
 
 
-def look_at_point(camera: Camera) -> Float[Tensor, 'n 3']:
+def look_at_point(camera: Camera) -> Float[Tensor, "n 3"]:
     """Return the points looked at in the world."""
     yaw, pitch, radius = camera.look_at.unbind(dim=1)
     return spherical_to_cartesian(yaw, pitch, radius)
 
 
-def camera_to_world(camera: Camera) -> Float[Tensor, 'n 4 4']:
+def camera_to_world(camera: Camera) -> Float[Tensor, "n 4 4"]:
     """Return camera-to-world matrices: columns right, up, backward, position; world up is +y."""
     origin = camera_origin(camera)
     backward = F.normalize(origin - look_at_point(camera), dim=-1)
@@ -108,7 +108,7 @@ def camera_to_world(camera: Camera) -> Float[Tensor, 'n 4 4']:
 
 def pixel_rays(
     camera: Camera, resolution: int, patch: Patch | None = None
-) -> tuple[Float[Tensor, 'n r 3'], Float[Tensor, 'n r 3']]:
+) -> tuple[Float[Tensor, "n r 3"], Float[Tensor, "n r 3"]]:
     """Cast one ray through each pixel centre, row by row from the top left.
 
     Args:

@@ -7,10 +7,10 @@ from torch import Tensor
 
 
 def sample_planes(
-    planes: Float[Tensor, 'n planes_x_f p p'],
-    points: Float[Tensor, 'n m 3'],
+    planes: Float[Tensor, "n planes_x_f p p"],
+    points: Float[Tensor, "n m 3"],
     cube_scale: float = 0.5,
-) -> Float[Tensor, 'n 3 m f']:
+) -> Float[Tensor, "n 3 m f"]:
     """Look points up in the xy, xz and yz planes.
 
     Args:
@@ -29,8 +29,8 @@ def sample_planes(
     sampled = F.grid_sample(
         planes.reshape(n * 3, features, resolution, resolution),
         coordinates.reshape(n * 3, 1, -1, 2),
-        mode='bilinear',
-        padding_mode='zeros',
+        mode="bilinear",
+        padding_mode="zeros",
         align_corners=True,
     )
     return sampled.reshape(n, 3, features, -1).transpose(2, 3)

@@ -41,7 +41,7 @@ class RayMarching:
     far: float = 1.25
     num_coarse: int = 32
     num_fine: int = 32
-    marcher: str = 'classical'
+    marcher: str = "classical"
     use_inf_depth: bool = True
     last_back: bool = False
     white_back: bool = False
@@ -49,14 +49,14 @@ class RayMarching:
     density_bias: float = 0.0
 
     def __post_init__(self) -> None:
-        if self.marcher not in ('classical', 'mip'):
+        if self.marcher not in ("classical", "mip"):
             raise ValueError(f"marcher: got {self.marcher!r}, wanted 'classical' or 'mip'")
         if not 0 < self.near < self.far:
-            raise ValueError(f'near, far: got {self.near}, {self.far}, wanted 0 < near < far')
+            raise ValueError(f"near, far: got {self.near}, {self.far}, wanted 0 < near < far")
         if self.num_coarse < 3:
-            raise ValueError(f'num_coarse: got {self.num_coarse}, wanted at least 3')
+            raise ValueError(f"num_coarse: got {self.num_coarse}, wanted at least 3")
         if not 0 <= self.cut_quantile < 1:
-            raise ValueError(f'cut_quantile: got {self.cut_quantile}, wanted a number in [0, 1)')
+            raise ValueError(f"cut_quantile: got {self.cut_quantile}, wanted a number in [0, 1)")
 
     def to_metric(self, s: Tensor) -> Tensor:
         """Map normalised positions to distances."""
@@ -74,18 +74,18 @@ class RayDraws:
         fine_noise: Added to the raw fine densities, or None.
     """
 
-    stratified: Float[Tensor, 'n r coarse']
-    importance: Float[Tensor, 'n r fine']
-    coarse_noise: Float[Tensor, 'n r coarse'] | None = None
-    fine_noise: Float[Tensor, 'n r fine'] | None = None
+    stratified: Float[Tensor, "n r coarse"]
+    importance: Float[Tensor, "n r fine"]
+    coarse_noise: Float[Tensor, "n r coarse"] | None = None
+    fine_noise: Float[Tensor, "n r fine"] | None = None
 
-    def __getitem__(self, rays: slice) -> 'RayDraws':
+    def __getitem__(self, rays: slice) -> "RayDraws":
         """Return the draws of some of the rays."""
         parts = (self.stratified, self.importance, self.coarse_noise, self.fine_noise)
         return RayDraws(*(None if part is None else part[:, rays] for part in parts))
 
     @classmethod
-    def random(cls, like: Float[Tensor, 'n r 3'], options: RayMarching, noise: float = 0.0) -> 'RayDraws':
+    def random(cls, like: Float[Tensor, "n r 3"], options: RayMarching, noise: float = 0.0) -> "RayDraws":
         """Draw anew, as in training; ``noise`` is the standard deviation on raw densities."""
         n, r, device = like.shape[0], like.shape[1], like.device
         coarse, fine = (n, r, options.num_coarse), (n, r, options.num_fine)
@@ -97,13 +97,11 @@ class RayDraws:
         )
 
     @classmethod
-    def deterministic(cls, like: Float[Tensor, 'n r 3'], options: RayMarching) -> 'RayDraws':
+    def deterministic(cls, like: Float[Tensor, "n r 3"], options: RayMarching) -> "RayDraws":
         """Take stratum centres and evenly spaced quantiles, for reproducible images."""
         n, r, device = like.shape[0], like.shape[1], like.device
         quantiles = (torch.arange(options.num_fine, device=device) + 0.5) / max(options.num_fine, 1)
-        return cls(
-            torch.full((n, r, options.num_coarse), 0.5, device=device), quantiles.expand(n, r, -1)
-        )
+        return cls(torch.full((n, r, options.num_coarse), 0.5, device=device), quantiles.expand(n, r, -1))
 
 
 @dataclass(frozen=True)
@@ -118,16 +116,14 @@ class RenderOutput:
         distances: Positions t of the samples.
     """
 
-    rgb: Float[Tensor, 'n r 3']
-    depth: Float[Tensor, 'n r 1']
-    weights: Float[Tensor, 'n r w']
-    transmittance: Float[Tensor, 'n r']
-    distances: Float[Tensor, 'n r k']
+    rgb: Float[Tensor, "n r 3"]
+    depth: Float[Tensor, "n r 1"]
+    weights: Float[Tensor, "n r w"]
+    transmittance: Float[Tensor, "n r"]
+    distances: Float[Tensor, "n r k"]
 
 
-def stratified_positions(
-    draws: Float[Tensor, 'n r k'], marcher: str = 'classical'
-) -> Float[Tensor, 'n r k']:
+def stratified_positions(draws: Float[Tensor, "n r k"], marcher: str = "classical") -> Float[Tensor, "n r k"]:
     """Place one sample in each stratum of [0, 1].
 
     Classical strata end at the midpoints of a linspace; mip adds a whole step, so that its last sample
@@ -135,7 +131,7 @@ def stratified_positions(
     """
     k = draws.shape[-1]
     grid = torch.linspace(0, 1, k, device=draws.device, dtype=draws.dtype)
-    if marcher == 'mip':
+    if marcher == "mip":
         return grid + draws / (k - 1)
     middle = (grid[1:] + grid[:-1]) / 2
     lower, upper = torch.cat([grid[:1], middle]), torch.cat([middle, grid[-1:]])
@@ -143,9 +139,9 @@ def stratified_positions(
 
 
 def march(
-    rgb: Float[Tensor, 'n r k 3'],
-    sigma: Float[Tensor, 'n r k'],
-    positions: Float[Tensor, 'n r k'],
+    rgb: Float[Tensor, "n r k 3"],
+    sigma: Float[Tensor, "n r k"],
+    positions: Float[Tensor, "n r k"],
     options: RayMarching,
 ) -> RenderOutput:
     """Composite samples along rays.
@@ -157,17 +153,17 @@ def march(
         options: See ``RayMarching``.
     """
     where, rgb_w, raw, deltas = positions, rgb, sigma, positions.diff(dim=-1)
-    if options.marcher == 'mip':
+    if options.marcher == "mip":
         where, rgb_w, raw, deltas = _mip_intervals(rgb, sigma, positions, options)
     else:
         last = _FAR_AWAY if options.use_inf_depth else _THIN
         deltas = torch.cat([deltas, torch.full_like(deltas[..., :1], last)], dim=-1)
     weights, transmittance = alpha_weights(_density(raw, options.cut_quantile), deltas)
-    if options.last_back and options.marcher == 'classical':
+    if options.last_back and options.marcher == "classical":
         rest = 1 - weights.sum(dim=-1, keepdim=True)
         weights = torch.cat([weights[..., :-1], weights[..., -1:] + rest], dim=-1)
     colour = (weights[..., None] * rgb_w).sum(dim=-2)
-    if options.marcher == 'mip':
+    if options.marcher == "mip":
         if options.white_back:
             colour = colour + 1 - weights.sum(dim=-1, keepdim=True)
         colour = 2 * colour - 1
@@ -203,8 +199,8 @@ def _density(raw: Tensor, cut_quantile: float) -> Tensor:
 
 
 def alpha_weights(
-    density: Float[Tensor, 'n r k'], deltas: Float[Tensor, 'n r k']
-) -> tuple[Float[Tensor, 'n r k'], Float[Tensor, 'n r']]:
+    density: Float[Tensor, "n r k"], deltas: Float[Tensor, "n r k"]
+) -> tuple[Float[Tensor, "n r k"], Float[Tensor, "n r"]]:
     """Turn densities into compositing weights: w_i = alpha_i prod_{j<i} (1 - alpha_j + 1e-10).
 
     Returns:
@@ -217,11 +213,11 @@ def alpha_weights(
 
 
 def importance_positions(
-    positions: Float[Tensor, 'n r k'],
-    weights: Float[Tensor, 'n r w'],
-    draws: Float[Tensor, 'n r fine'],
-    marcher: str = 'classical',
-) -> Float[Tensor, 'n r fine']:
+    positions: Float[Tensor, "n r k"],
+    weights: Float[Tensor, "n r w"],
+    draws: Float[Tensor, "n r fine"],
+    marcher: str = "classical",
+) -> Float[Tensor, "n r fine"]:
     """Draw from the piecewise-constant density that the coarse weights describe.
 
     Args:
@@ -234,11 +230,11 @@ def importance_positions(
         Positions in s, in the order of the draws, without gradient.
     """
     edges = ((positions[..., 1:] + positions[..., :-1]) / 2).detach()
-    inner = _smooth_weights(weights.detach()) if marcher == 'mip' else weights.detach()[..., 1:-1] + 1e-5
+    inner = _smooth_weights(weights.detach()) if marcher == "mip" else weights.detach()[..., 1:-1] + 1e-5
     pdf = inner + 1e-5
     pdf = pdf / pdf.sum(dim=-1, keepdim=True)
     cdf = torch.cat([torch.zeros_like(pdf[..., :1]), pdf.cumsum(dim=-1)], dim=-1)
-    above: Int[Tensor, 'n r fine'] = torch.searchsorted(cdf, draws.contiguous(), right=True)
+    above: Int[Tensor, "n r fine"] = torch.searchsorted(cdf, draws.contiguous(), right=True)
     below = (above - 1).clamp(min=0)
     above = above.clamp(max=pdf.shape[-1])
     cdf_low, cdf_high = cdf.gather(-1, below), cdf.gather(-1, above)
@@ -256,8 +252,8 @@ def _smooth_weights(weights: Tensor) -> Tensor:
 
 def render_rays(
     field: Field,
-    origins: Float[Tensor, 'n r 3'],
-    directions: Float[Tensor, 'n r 3'],
+    origins: Float[Tensor, "n r 3"],
+    directions: Float[Tensor, "n r 3"],
     options: RayMarching,
     draws: RayDraws,
 ) -> RenderOutput:
@@ -282,9 +278,7 @@ def render_rays(
         distances = options.to_metric(s)
         return RenderOutput(coarse.rgb, depth, coarse.weights, coarse.transmittance, distances)
     s_fine = importance_positions(s, coarse.weights, draws.importance, options.marcher)
-    rgb_fine, sigma_fine = _query(
-        field, origins, directions, options.to_metric(s_fine), draws.fine_noise
-    )
+    rgb_fine, sigma_fine = _query(field, origins, directions, options.to_metric(s_fine), draws.fine_noise)
     t, order = options.to_metric(torch.cat([s, s_fine], dim=-1)).sort(dim=-1)
     sigma = torch.cat([sigma, sigma_fine], dim=-1).gather(-1, order)
     rgb = torch.cat([rgb, rgb_fine], dim=-2).gather(-2, order[..., None].expand(*order.shape, 3))
