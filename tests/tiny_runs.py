@@ -1,5 +1,6 @@
 """Tiny data, models and runners, for tests that go through the toolkit."""
 
+from itertools import count
 from pathlib import Path
 
 import cv2
@@ -11,6 +12,7 @@ from PIL import Image
 import projects.threedgp  # noqa: F401
 
 SIZE, CLASSES = 32, 5
+RUNS = count()
 
 init_default_scope("mmagic")
 
@@ -82,7 +84,8 @@ def runner(work_dir: Path, model: dict | object, experiment: str = "tiny", **arg
         randomness=dict(seed=0, diff_rank_seed=True),
         log_level="WARNING",
         log_processor=dict(by_epoch=False),
-        experiment_name=f"{work_dir.name}_{experiment}",
+        # Runs of one name and second would share their logs.
+        experiment_name=f"{experiment}_{next(RUNS)}",
         default_hooks=dict(
             logger=dict(type="LoggerHook", interval=1, log_metric_by_epoch=False),
             checkpoint=dict(type="CheckpointHook", interval=1, by_epoch=False),

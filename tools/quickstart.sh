@@ -7,7 +7,7 @@
 #       --depth-model NAME_OR_DIR                   ... with depth from this `transformers` model
 #       --depth-nearer-larger                       ... which gives more for nearer points (DPT, MiDaS)
 #   THREEDGP_NO_VENV=1                              uses the active environment, not .venv
-#   THREEDGP_QUICKSTART_ITERS=N                     trains for N iterations
+#   THREEDGP_QUICKSTART_KIMG=N                      trains on N thousand images (default 8)
 set -euo pipefail
 
 ROOT="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)"
@@ -15,14 +15,14 @@ OUT=work_dirs/quickstart
 CONFIG=configs/3dgp_quickstart.py
 
 # What sets the run's length and size, and what a training set without depth changes in the config.
-ITERS="${THREEDGP_QUICKSTART_ITERS:-600}"
+KIMG="${THREEDGP_QUICKSTART_KIMG:-8}"
 RESOLUTION=32
 NUM_SCENES=1024
 MAX_PHOTOS=2000
 MAX_PHOTOS_WITH_DEPTH=200 # a depth model takes about a second each on CPU
 SEED=0
-TRAIN_OPTIONS=("train_cfg.max_iters=$ITERS")
-NO_DEPTH_OPTIONS=()
+TRAIN_OPTIONS=("train_cfg.total_kimg=$KIMG")
+NO_DEPTH_OPTIONS=(model.generator.depth_adaptor=None train_dataloader.dataset.use_depth=False)
 num_classes_options() { printf '%s\n' "model.num_classes=$1"; }
 
 usage() { sed -n '2,/^set/{/^#/s/^# \{0,1\}//p}' "${BASH_SOURCE[0]}"; }
@@ -130,7 +130,7 @@ OPTIONS=("${TRAIN_OPTIONS[@]}")
 [[ -z "$PHOTOS" ]] || adapt_to_photos
 COMMON=(--work-dir "$OUT/train" --data-root "$OUT/data/train" --cfg-options "${OPTIONS[@]}")
 
-step "training for $ITERS iterations" "$PYTHON" tools/train.py "$CONFIG" "${COMMON[@]}"
+step "training on $KIMG thousand images" "$PYTHON" tools/train.py "$CONFIG" "${COMMON[@]}"
 [[ -s "$OUT/train/last_checkpoint" ]] || fail "training left no checkpoint in $OUT/train"
 CHECKPOINT="$(<"$OUT/train/last_checkpoint")"
 

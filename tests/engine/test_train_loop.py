@@ -100,7 +100,7 @@ def test_lengths_have_to_be_positive(tmp_path):
 def test_resumed_run_continues_the_order_of_the_data(tmp_path, loader):
     whole = train(tmp_path / "whole", 0.06)
     train(tmp_path / "parts", 0.04)
-    rest = train(tmp_path / "parts", 0.06, resume=True, experiment="rest", loader=loader)
+    rest = train(tmp_path / "parts", 0.06, resume=True, loader=loader)
     assert rest.images_seen == 60
     assert rest.numbers == whole.numbers[40:]
 
@@ -108,27 +108,27 @@ def test_resumed_run_continues_the_order_of_the_data(tmp_path, loader):
 def test_resumed_run_keeps_the_order_if_its_seed_differs(tmp_path):
     whole = train(tmp_path / "whole", 0.06)
     train(tmp_path / "parts", 0.04)
-    rest = train(*(tmp_path / "parts", 0.06), resume=True, experiment="rest", randomness=dict(seed=7))
+    rest = train(*(tmp_path / "parts", 0.06), resume=True, randomness=dict(seed=7))
     assert rest.numbers == whole.numbers[40:]
 
 
 def test_resumed_run_does_not_draw_the_same_noise_again(tmp_path):
     first = train(tmp_path, 0.02)
-    rest = train(tmp_path, 0.04, resume=True, experiment="rest")
+    rest = train(tmp_path, 0.04, resume=True)
     assert not set(first.random) & set(rest.random)
 
 
 def test_resumed_run_loads_nothing_twice(tmp_path):
     train(tmp_path, 0.04)
     Numbers.loaded = 0
-    train(tmp_path, 0.06, resume=True, experiment="rest")
+    train(tmp_path, 0.06, resume=True)
     assert Numbers.loaded == 20
 
 
 def test_resume_with_another_batch_size_goes_on_at_the_right_image(tmp_path):
     whole = train(tmp_path / "whole", 0.06)
     train(tmp_path / "parts", 0.04)
-    continued = runner(tmp_path / "parts", 0.06, 10, resume=True, experiment="rest")
+    continued = runner(tmp_path / "parts", 0.06, 10, resume=True)
     rest = continued.train()
     assert continued.train_loop is continued._train_loop
     assert continued.iter == continued.max_iters == 6
@@ -179,7 +179,7 @@ class Clock(Hook):
 def test_remaining_time_is_that_of_the_remaining_images(tmp_path):
     train(tmp_path, 0.02)
     log = dict(by_epoch=False, window_size=1)
-    run = runner(tmp_path, 0.04, resume=True, experiment="rest", log_processor=log)
+    run = runner(tmp_path, 0.04, resume=True, log_processor=log)
     clock = Clock()
     run.register_hook(clock)
     run.train()
