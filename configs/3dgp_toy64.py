@@ -22,7 +22,7 @@ model = dict(
             fov_deg=dict(min=10, max=40),
             look_at_radius=dict(max=0.05),
         ),
-        camera_generator=dict(hidden_dim=64),
+        camera_generator=dict(hidden_dim=64, lr_multiplier=1.0),
         depth_adaptor=dict(hidden_dim=32, identity_prob=dict(over_kimg=400)),
     ),
     # No distillation: the project comes without weights of a classifier of these scenes.

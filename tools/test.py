@@ -31,7 +31,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     config = launch.load_config(args)
     config.load_from, config.resume = args.checkpoint, False
     launch.join_processes(config, args.launcher, args.local_rank)
-    metrics = Runner.from_cfg(config).test()
+    metrics = launch.run_test(Runner.from_cfg(config))
     about = {"config": args.config, "checkpoint": args.checkpoint}
     for path in launch.save_metrics(metrics, args.out or config.work_dir, **about):
         print(f"metrics: {path}")

@@ -15,6 +15,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from .rendering import CAMERA_FIELDS
+
 _ORIGIN = "synthesis.camera_adaptor.origin_adaptor."
 _LOOK_AT = "synthesis.camera_adaptor.look_at_adaptor."
 
@@ -54,7 +56,7 @@ _DISCRIMINATOR_RULES = (
 )
 
 _RULES = {"G": _GENERATOR_RULES, "D": _DISCRIMINATOR_RULES}
-_MEAN_CAMERA_FIELDS = ("yaw", "pitch", "roll", "fov_deg", "radius")
+_MEAN_CAMERA_FIELDS = CAMERA_FIELDS[:5]
 _DERIVED_SUFFIXES = ("resample_filter", "mean_camera_params", "progress_coef")
 
 
@@ -134,7 +136,8 @@ def export_official(module: nn.Module) -> dict[str, Tensor]:
     for name in _filter_names(state):
         state[name] = _resample_filter()
     if hasattr(module, "decoder"):
-        means = [module.prior.distributions[name].center for name in _MEAN_CAMERA_FIELDS]
+        prior: Any = module.prior
+        means = [prior.distributions[name].center for name in _MEAN_CAMERA_FIELDS]
         state["mapping.mean_camera_params"] = torch.tensor(means, dtype=torch.float64)
     if getattr(module, "depth_adaptor", None) is not None:
         state["synthesis.depth_adaptor.progress_coef"] = torch.zeros(1)

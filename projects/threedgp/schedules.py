@@ -1,5 +1,6 @@
 """Schedules: values of the training time, which is one number, the images seen so far."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 
@@ -30,10 +31,14 @@ class Linear:
         return self.start + (self.end - self.start) * progress
 
 
-def build_schedule(value: float | dict | Linear) -> Linear:
-    """Make a schedule of a config value: a number (constant) or ``dict(start, end, over_kimg)``."""
+Schedule = float | Mapping[str, float] | Linear
+"""What a config may say: a number (constant), ``dict(start, end, over_kimg)``, or the schedule itself."""
+
+
+def build_schedule(value: Schedule) -> Linear:
+    """Make a schedule of a config value."""
     if isinstance(value, Linear):
         return value
-    if isinstance(value, dict):
+    if isinstance(value, Mapping):
         return Linear(**value)
     return Linear(start=value, end=value, over_kimg=0)

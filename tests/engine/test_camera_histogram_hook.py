@@ -33,7 +33,7 @@ def run(tmp_path):
 
 
 def test_plot_histograms_and_scalars_are_written(run):
-    plot = np.asarray(Image.open(run / "cameras" / "kimg_000000.png"))
+    plot = np.asarray(Image.open(run / "cameras" / "kimg_000000.008.png"))
     assert plot.shape[2] == 3 and plot.std() > 0
     events = EventAccumulator(str(next(run.glob("*/vis_data"))), dict(histograms=0)).Reload()
     for name in SHOWN_FIELDS:

@@ -35,8 +35,11 @@ def train(work_dir, data, kimg=0.016, **hook):
 def test_grids_are_written_during_training_and_at_its_end(tmp_path, data):
     train(tmp_path / "run", data, interval=3)
     samples = tmp_path / "run" / "samples"
-    assert sorted(path.name for path in samples.iterdir()) == ["kimg_000000.png", "reals.png"]
-    grid = np.asarray(Image.open(samples / "kimg_000000.png"))
+    assert sorted(path.name for path in samples.iterdir()) == [
+        *("kimg_000000.012.png", "kimg_000000.016.png"),
+        "reals.png",
+    ]
+    grid = np.asarray(Image.open(samples / "kimg_000000.016.png"))
     assert grid.shape == (4 * 34 - 2, 3 * 34 - 2, 3)  # four strips of three, gaps of two
     events = EventAccumulator(str(next((tmp_path / "run").glob("*/vis_data"))))
     assert [event.step for event in events.Reload().Images("samples")] == [3, 4]

@@ -33,11 +33,13 @@ def test_training_renders_patches_and_evaluation_whole_images(latents):
         assert out.depth.shape == (2, 1, side, side)
 
 
+@pytest.mark.parametrize("cut_quantile", [0.0, 0.5])
 @pytest.mark.parametrize("draws", ["deterministic", "injected"])
-def test_chunks_do_not_show(latents, draws):
+def test_chunks_do_not_show(latents, draws, cut_quantile):
     """Memory is bounded by ``rays_per_chunk``; the image does not depend on it."""
     generator, camera = tiny_generator().eval(), frontal_camera(2)
-    sampling = Sampling(noise_mode="const")
+    marching = replace(generator.marching, cut_quantile=cut_quantile)
+    sampling = Sampling(noise_mode="const", marching=marching)
     if draws == "injected":
         origins, _ = pixel_rays(camera, IMAGE_SIZE)
         sampling = replace(sampling, draws=RayDraws.random(origins, generator.marching))

@@ -11,10 +11,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ..rendering import CAMERA_FIELDS, Camera
+from ..rendering import CAMERA_FIELDS, PITCH_MARGIN, Camera
 
 _YAW, _PITCH, _FOV = (CAMERA_FIELDS.index(name) for name in ("yaw", "pitch", "fov_deg"))
-_PITCH_MARGIN = 1e-5
 _VIEWS = ((0.0, 0.0), (-0.5, 0.0), (0.5, 0.0), (0.0, -0.3), (0.0, 0.3))
 
 Trajectory = Callable[..., Camera]
@@ -33,7 +32,7 @@ def _shifted(
     params = mean.params.repeat(num_frames, 1)
     for column, offset in ((_YAW, yaw), (_PITCH, pitch), (_FOV, fov_deg)):
         params[:, column] += torch.as_tensor(offset, device=params.device, dtype=params.dtype)
-    params[:, _PITCH].clamp_(_PITCH_MARGIN, math.pi - _PITCH_MARGIN)
+    params[:, _PITCH].clamp_(PITCH_MARGIN, math.pi - PITCH_MARGIN)
     return Camera(params)
 
 

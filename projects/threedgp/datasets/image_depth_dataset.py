@@ -18,6 +18,7 @@ from mmengine.dist import is_main_process
 from mmengine.logging import print_log
 from tqdm import tqdm
 
+from ..rendering import CAMERA_FIELDS
 from .image_files import (
     DEPTH_SUFFIX,
     BadImageError,
@@ -28,7 +29,6 @@ from .image_files import (
 )
 from .row_table import ABSENT, RowTable
 
-CAMERA_PARAMETERS = 8
 NAMED_IN_REPORT = 20
 SCAN_CHUNK = 128
 SCAN_THREADS = 16
@@ -112,7 +112,7 @@ class ImageDepthDataset(BaseDataset):
         features = os.path.join(data_root, features) if features else None
         cameras = os.path.join(data_root, cameras) if cameras else None
         self.features = RowTable(features, field="features") if features else None
-        self.cameras = RowTable(cameras, CAMERA_PARAMETERS, "cameras") if cameras else None
+        self.cameras = RowTable(cameras, len(CAMERA_FIELDS), "cameras") if cameras else None
         # The toolkit's registry finds its transforms whatever the current default scope is.
         steps = [TRANSFORMS.build(step) if isinstance(step, dict) else step for step in pipeline]
         super().__init__(data_root=data_root, pipeline=steps, test_mode=test_mode, **kwargs)

@@ -7,7 +7,7 @@ import struct
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import BinaryIO, TypeVar
 
 import cv2
 import numpy as np
@@ -119,7 +119,7 @@ def check_decodes(path: str | Path) -> None:
         raise BadImageError("is not readable (OpenCV cannot decode it)")
 
 
-def _read_header(file) -> ImageHeader:
+def _read_header(file: BinaryIO) -> ImageHeader:
     start = file.read(24)
     # Depth maps are PNGs, so half of all files: reading the size directly is ten times as quick.
     if start.startswith(PNG_SIGNATURE) and start[12:16] == b"IHDR" and _png_lacks_exif(file):
@@ -134,7 +134,7 @@ def _read_header(file) -> ImageHeader:
     return ImageHeader(image.format, width, height)
 
 
-def _png_lacks_exif(file) -> bool:
+def _png_lacks_exif(file: BinaryIO) -> bool:
     """Walk the chunks before the pixels; the position in `file` is lost."""
     file.seek(len(PNG_SIGNATURE))
     while True:
@@ -153,7 +153,7 @@ def _turned_by_opencv(image: Image.Image) -> bool:
     return image.getexif().get(EXIF_ORIENTATION) in EXIF_QUARTER_TURNS
 
 
-def _has_end_marker(file, image_format: str) -> bool:
+def _has_end_marker(file: BinaryIO, image_format: str) -> bool:
     size = file.seek(0, os.SEEK_END)
     file.seek(max(size - TAIL_BYTES, 0))
     tail = file.read().rstrip(PADDING)

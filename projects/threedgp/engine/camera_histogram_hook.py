@@ -69,7 +69,7 @@ class CameraHistogramHook(PeriodicHook):
         runner.visualizer.add_scalars(scalars, step)
         text = "  ".join(f"{name}: {value:.3f}" for name, value in scalars.items())
         runner.logger.info(f"Cameras at {model.kimg:g} kimg  {text}")
-        path = Path(runner.work_dir, "cameras", f"kimg_{int(model.kimg):06d}.png")
+        path = Path(runner.work_dir, "cameras", f"kimg_{model.kimg:010.3f}.png")
         save_png(path, plot_cameras(prior, posterior))
 
 

@@ -13,6 +13,8 @@ import torch
 import torch.distributed
 from mmengine.config import Config, DictAction
 from mmengine.dist import is_main_process
+from mmengine.hooks import Hook
+from mmengine.runner import Runner
 
 DATA_SECTIONS = (
     *("train_dataloader", "val_dataloader", "test_dataloader"),
@@ -165,6 +167,31 @@ def join_processes(config: Config, launcher: str, local_rank: int | None = None)
     config.model_wrapper_cfg.device_ids = None
     if not torch.distributed.is_initialized():
         torch.distributed.init_process_group("gloo")
+
+
+class _MetricsKeeper(Hook):
+    """Keeps the metrics of a test, which the toolkit's loop hands to its hooks and does not return."""
+
+    def __init__(self) -> None:
+        self.metrics: dict[str, float] = {}
+
+    def after_test_epoch(self, runner: Runner, metrics: dict[str, float] | None = None) -> None:
+        self.metrics = metrics or {}
+
+
+def run_test(runner: Runner) -> dict[str, float]:
+    """Runs a runner's evaluation.
+
+    Args:
+        runner: A runner with a test loop.
+
+    Returns:
+        The value of each metric.
+    """
+    keeper = _MetricsKeeper()
+    runner.register_hook(keeper, priority="LOWEST")
+    runner.test()
+    return keeper.metrics
 
 
 def save_metrics(metrics: Mapping[str, Any], folder: str | Path, **about: str) -> list[Path]:

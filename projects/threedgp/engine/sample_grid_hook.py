@@ -81,7 +81,7 @@ class SampleGridHook(PeriodicHook):
         model = unwrap(runner.model)
         inputs = draw_fixed_inputs(model, self.num_samples, self.seed)
         grid = strip_grid(self.fake_strips(model, inputs))
-        save_png(Path(runner.work_dir, "samples", f"kimg_{int(model.kimg):06d}.png"), grid)
+        save_png(Path(runner.work_dir, "samples", f"kimg_{model.kimg:010.3f}.png"), grid)
         runner.visualizer.add_image("samples", grid, step)
 
     def fake_strips(self, model: nn.Module, inputs: FixedInputs) -> list[Strip]:

@@ -34,6 +34,8 @@ class LocalFID(FrechetInceptionDistance):
         FileNotFoundError: If the network is neither there nor to be had.
     """
 
+    inception_pkl: str | None
+
     def __init__(
         self,
         fake_nums: int = 50000,

@@ -19,6 +19,8 @@ class ScalarEncoder(nn.Module):
         scale: Range that [0, 1] is stretched to.
     """
 
+    frequencies: Tensor
+
     def __init__(self, embed_dim: int = 256, num_frequencies: int = 10, scale: int = 1000) -> None:
         super().__init__()
         self.scale = scale

@@ -1,5 +1,7 @@
 """Mapping networks: latents, labels and patch codes to style codes (method sections 4 and 8)."""
 
+from itertools import pairwise
+
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float, Int
@@ -49,6 +51,8 @@ class StyleMapping(nn.Module):
         w_avg_decay: Decay of the running mean of w.
     """
 
+    w_avg: Tensor
+
     def __init__(
         self,
         z_dim: int = 512,
@@ -63,8 +67,7 @@ class StyleMapping(nn.Module):
         self.embed = EqualizedLinear(num_classes, w_dim) if num_classes else None
         widths = [z_dim + (w_dim if num_classes else 0)] + [w_dim] * num_layers
         self.layers = nn.ModuleList(
-            EqualizedLinear(i, o, "leaky_relu", lr_multiplier)
-            for i, o in zip(widths[:-1], widths[1:], strict=True)
+            EqualizedLinear(i, o, "leaky_relu", lr_multiplier) for i, o in pairwise(widths)
         )
         self.register_buffer("w_avg", torch.zeros(w_dim))
 

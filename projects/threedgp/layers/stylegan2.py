@@ -55,6 +55,8 @@ class SynthesisLayer(nn.Module):
         up: Double the resolution.
     """
 
+    noise_const: Tensor
+
     def __init__(
         self, in_channels: int, out_channels: int, w_dim: int, resolution: int, up: bool = False
     ) -> None:
@@ -115,9 +117,9 @@ class SynthesisBlock(nn.Module):
         self, in_channels: int, out_channels: int, image_channels: int, w_dim: int, resolution: int
     ) -> None:
         super().__init__()
+        self.conv0 = None
         if in_channels == 0:
             self.const = nn.Parameter(torch.randn(out_channels, resolution, resolution))
-            self.conv0 = None
         else:
             self.conv0 = SynthesisLayer(in_channels, out_channels, w_dim, resolution, up=True)
         self.conv1 = SynthesisLayer(out_channels, out_channels, w_dim, resolution)

@@ -1,6 +1,7 @@
 """Camera generator: learns where the photographers stood (method section 3)."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
+from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -8,10 +9,10 @@ from mmagic.registry import MODELS
 from torch import Tensor, nn
 
 from ..layers import EqualizedLinear, Label, normalize_second_moment, one_hot_label
-from ..rendering import Camera
+from ..rendering import PITCH_MARGIN, Camera
+from .building import build
 from .camera_prior import CameraPrior
 
-_PITCH_MARGIN = 1e-5
 _PARTS = {"angles": (0, 1, 2), "fov": (3,), "radius": (4,), "look_at": (5, 6, 7)}
 _NORMALIZED = (0, 1, 3, 5, 6, 7)
 _RAW_RADIUS = 4
@@ -86,9 +87,13 @@ class CameraGenerator(nn.Module):
             the release does. The same where both minima are 0, as in the default prior.
     """
 
+    low: Tensor
+    high: Tensor
+    look_at_radius_low: Tensor
+
     def __init__(
         self,
-        prior: dict | CameraPrior | None = None,
+        prior: Mapping[str, Any] | CameraPrior | None = None,
         z_dim: int = 512,
         num_classes: int | None = 1000,
         hidden_dim: int = 256,
@@ -102,7 +107,7 @@ class CameraGenerator(nn.Module):
         if unknown:
             raise ValueError(f"adjust: got {unknown}, wanted a subset of {sorted(_PARTS)}")
         if not isinstance(prior, CameraPrior):
-            prior = MODELS.build(prior) if prior else CameraPrior()
+            prior = build(prior) or CameraPrior()
         self.num_classes = num_classes
         self.origin_net = CameraNet(4, 0, num_classes or 0, hidden_dim, embed_dim, lr_multiplier)
         self.look_at_net = CameraNet(8, z_dim, num_classes or 0, hidden_dim, embed_dim, lr_multiplier)
@@ -123,7 +128,7 @@ class CameraGenerator(nn.Module):
         """Squash network outputs into the prior's bounds; roll becomes 0, the radius stays raw."""
         low, high = self.low.clone(), self.high.clone()
         # Only of the origin: a camera above a pole has no "up", but a point may lie there.
-        low[1], high[1] = low[1] + _PITCH_MARGIN, high[1] - _PITCH_MARGIN
+        low[1], high[1] = low[1] + PITCH_MARGIN, high[1] - PITCH_MARGIN
         low[7] = self.look_at_radius_low
         bounded = raw.sigmoid() * (high - low) + low
         columns = list(bounded.unbind(dim=1))

@@ -1,16 +1,18 @@
 """Prior distribution of cameras (method section 2)."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from jaxtyping import Float
 from mmagic.registry import MODELS
 from torch import Tensor, nn
 
-from ..rendering import CAMERA_FIELDS, Camera
+from ..rendering import CAMERA_FIELDS, PITCH_MARGIN, Camera
+from .building import frozen
 
-_PITCH_MARGIN = 1e-5
 _FORMS = ("constant", "uniform", "normal", "truncnorm", "spherical_uniform")
 
 
@@ -59,6 +61,10 @@ class Distribution:
             if "pitch" in self.name and bound is not None and not 0 <= bound <= math.pi:
                 raise ValueError(f"{self.name}: got {bound}, wanted pitches in [0, pi]")
 
+    def _numbers(self, *names: str) -> tuple[float, ...]:
+        """Return fields that the form needs, which ``__post_init__`` has made sure of."""
+        return tuple(float(getattr(self, name)) for name in names)
+
     @property
     def bounds(self) -> tuple[float, float]:
         """Lower and upper bound.
@@ -67,7 +73,8 @@ class Distribution:
             ValueError: If there are none (a normal distribution without ``min`` and ``max``).
         """
         if self.dist == "constant":
-            return float(self.value), float(self.value)
+            (value,) = self._numbers("value")
+            return value, value
         if self.min is None or self.max is None:
             raise ValueError(
                 f"{self.name}: got a {self.dist} distribution without bounds, wanted min and max, "
@@ -79,30 +86,32 @@ class Distribution:
     def center(self) -> float:
         """Mean of a normal, middle of anything bounded."""
         if self.dist == "normal":
-            return float(self.mean)
+            (mean,) = self._numbers("mean")
+            return mean
         low, high = self.bounds
         return (low + high) / 2
 
     def from_uniform(self, u: Float[Tensor, " n"]) -> Float[Tensor, " n"]:
         """Map uniform draws in (0, 1) to samples."""
-        if self.dist == "constant":
-            return torch.full_like(u, self.value)
         if self.dist == "normal":
-            return self.mean + self.std * torch.special.ndtri(u)
+            mean, std = self._numbers("mean", "std")
+            return mean + std * torch.special.ndtri(u)
+        low, high = self.bounds
+        if self.dist == "constant":
+            return torch.full_like(u, low)
         if self.dist == "truncnorm":
-            standard = torch.tensor([self.min, self.max], dtype=u.dtype, device=u.device)
-            low, high = torch.special.ndtr((standard - self.mean) / self.std)
-            return (self.mean + self.std * torch.special.ndtri(low + u * (high - low))).clamp(
-                self.min, self.max
-            )
-        scaled = self.min + u * (self.max - self.min)
+            mean, std = self._numbers("mean", "std")
+            ends = (torch.tensor([low, high], dtype=u.dtype, device=u.device) - mean) / std
+            cdf_low, cdf_high = torch.special.ndtr(ends)
+            return (mean + std * torch.special.ndtri(cdf_low + u * (cdf_high - cdf_low))).clamp(low, high)
+        scaled = low + u * (high - low)
         if self.dist == "spherical_uniform" and "pitch" in self.name:
             return torch.arccos(1 - 2 * scaled / math.pi)
         return scaled
 
 
-def _uniform(low: float, high: float) -> dict:
-    return dict(dist="uniform", min=low, max=high)
+Number = float | Mapping[str, Any]
+"""A constant, or the arguments of a ``Distribution`` but its name."""
 
 
 @MODELS.register_module()
@@ -124,16 +133,16 @@ class CameraPrior(nn.Module):
 
     def __init__(
         self,
-        yaw: float | dict = _uniform(-1.57, 1.57),
-        pitch: float | dict = _uniform(math.pi / 4, 3 * math.pi / 4),
-        fov_deg: float | dict = _uniform(10, 45),
-        radius: float | dict = 1.0,
-        look_at_yaw: float | dict = dict(dist="spherical_uniform", min=-math.pi, max=math.pi),
-        look_at_pitch: float | dict = dict(dist="spherical_uniform", min=0, max=math.pi),
-        look_at_radius: float | dict = _uniform(0, 0.2),
+        yaw: Number = frozen(dist="uniform", min=-1.57, max=1.57),
+        pitch: Number = frozen(dist="uniform", min=math.pi / 4, max=3 * math.pi / 4),
+        fov_deg: Number = frozen(dist="uniform", min=10, max=45),
+        radius: Number = 1.0,
+        look_at_yaw: Number = frozen(dist="spherical_uniform", min=-math.pi, max=math.pi),
+        look_at_pitch: Number = frozen(dist="spherical_uniform", min=0, max=math.pi),
+        look_at_radius: Number = frozen(dist="uniform", min=0, max=0.2),
     ) -> None:
         super().__init__()
-        given = dict(
+        given: dict[str, Number] = dict(
             yaw=yaw,
             pitch=pitch,
             roll=0.0,
@@ -145,7 +154,7 @@ class CameraPrior(nn.Module):
         )
         self.distributions = {
             name: Distribution(name, **value)
-            if isinstance(value, dict)
+            if isinstance(value, Mapping)
             else Distribution(name, "constant", value=value)
             for name, value in given.items()
         }
@@ -154,7 +163,7 @@ class CameraPrior(nn.Module):
         """Map uniform draws, one for each of the 8 numbers, to cameras."""
         columns = [self.distributions[name].from_uniform(u[:, i]) for i, name in enumerate(CAMERA_FIELDS)]
         for i in (1, 6):
-            columns[i] = columns[i].clamp(_PITCH_MARGIN, math.pi - _PITCH_MARGIN)
+            columns[i] = columns[i].clamp(PITCH_MARGIN, math.pi - PITCH_MARGIN)
         return Camera(torch.stack(columns, dim=1))
 
     def sample(self, n: int, device: torch.device | str | None = None) -> Camera:

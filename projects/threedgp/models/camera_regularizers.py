@@ -4,15 +4,16 @@ Each regulariser is called with ``num_samples`` prior cameras, what the camera g
 the prior's mean camera, and returns a scalar.
 """
 
+from collections.abc import Mapping
+
 import torch
 from jaxtyping import Float
 from mmagic.registry import MODELS
 from torch import Tensor, nn
 
 from ..rendering import CAMERA_FIELDS, Camera
-from ..schedules import build_schedule
-
-_RAMP = dict(start=0.0, end=1.0, over_kimg=10_000)
+from ..schedules import Linear, Schedule, build_schedule
+from .building import frozen
 
 
 def squared_emd(a: Float[Tensor, "m d"], b: Float[Tensor, "m d"]) -> Float[Tensor, " d"]:
@@ -23,15 +24,21 @@ def squared_emd(a: Float[Tensor, "m d"], b: Float[Tensor, "m d"]) -> Float[Tenso
     return (a.sort(dim=0).values - b.sort(dim=0).values).square().mean(dim=0)
 
 
-def _field_weights(weights: dict[str, float]) -> Tensor:
+def _field_weights(weights: Mapping[str, float]) -> Tensor:
     unknown = sorted(set(weights) - set(CAMERA_FIELDS))
     if unknown:
         raise ValueError(f"weights: got {unknown}, wanted camera fields among {CAMERA_FIELDS}")
     return torch.tensor([float(weights.get(name, 0.0)) for name in CAMERA_FIELDS])
 
 
+class CameraRegularizer(nn.Module):
+    """What the training step asks of a regulariser besides the call."""
+
+    num_samples: int
+
+
 @MODELS.register_module()
-class CameraEMDRegularizer(nn.Module):
+class CameraEMDRegularizer(CameraRegularizer):
     """Squared transport distance between prior and posterior cameras, the release's regulariser.
 
     Args:
@@ -40,9 +47,11 @@ class CameraEMDRegularizer(nn.Module):
         num_samples: Cameras of a sample.
     """
 
+    weights: Tensor
+
     def __init__(
         self,
-        weights: dict[str, float] = dict(
+        weights: Mapping[str, float] = frozen(
             yaw=2.0,
             pitch=2.0,
             fov_deg=1e-4,
@@ -50,7 +59,7 @@ class CameraEMDRegularizer(nn.Module):
             look_at_pitch=1e-4,
             look_at_radius=1e-4,
         ),
-        ramp: float | dict = _RAMP,
+        ramp: Schedule = Linear(0.0, 1.0, over_kimg=10_000),
         num_samples: int = 64,
     ) -> None:
         super().__init__()
@@ -64,7 +73,7 @@ class CameraEMDRegularizer(nn.Module):
 
 
 @MODELS.register_module()
-class CameraSlopeRegularizer(nn.Module):
+class CameraSlopeRegularizer(CameraRegularizer):
     """|g| + 1 / |g| of each number's slope g = d posterior_i / d prior_i, the paper's regulariser (eq. 3).
 
     It is least (2) at |g| = 1, and forbids both collapse and blow-up.
@@ -76,10 +85,12 @@ class CameraSlopeRegularizer(nn.Module):
         eps: Added to the denominator.
     """
 
+    weights: Tensor
+
     def __init__(
         self,
-        weights: dict[str, float] = dict(yaw=1.0, pitch=1.0),
-        ramp: float | dict = _RAMP,
+        weights: Mapping[str, float] = frozen(yaw=1.0, pitch=1.0),
+        ramp: Schedule = Linear(0.0, 1.0, over_kimg=10_000),
         num_samples: int = 64,
         eps: float = 1e-4,
     ) -> None:
@@ -98,7 +109,7 @@ class CameraSlopeRegularizer(nn.Module):
 
 
 @MODELS.register_module()
-class CameraMeanRegularizer(nn.Module):
+class CameraMeanRegularizer(CameraRegularizer):
     """Distance of the posterior's mean angles to the prior's, which keeps the frontal view frontal.
 
     Args:

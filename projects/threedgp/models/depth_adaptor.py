@@ -1,12 +1,14 @@
 """Depth adaptor: lets the generator's depth be right although the estimated one is not (section 7)."""
 
+from itertools import pairwise
+
 import torch
 from jaxtyping import Float, Int
 from mmagic.registry import MODELS
 from torch import Tensor, nn
 
 from ..layers import EqualizedConv2d
-from ..schedules import build_schedule
+from ..schedules import Linear, Schedule, build_schedule
 
 _STRATEGIES = ("random", "last", "mean")
 
@@ -41,14 +43,14 @@ class DepthAdaptor(nn.Module):
         kernel_size: int = 5,
         near_offset_fraction: float = 0.25,
         near_offset_init: float = -3.0,
-        identity_prob: float | dict | None = None,
+        identity_prob: Schedule | None = None,
         strategy: str = "random",
     ) -> None:
         super().__init__()
         if strategy not in _STRATEGIES:
             raise ValueError(f"strategy: got {strategy!r}, wanted one of {_STRATEGIES}")
         if identity_prob is None:
-            identity_prob = dict(start=1 / (num_layers + 1), end=0.1, over_kimg=10_000)
+            identity_prob = Linear(1 / (num_layers + 1), 0.1, over_kimg=10_000)
         self.near, self.far = near, far
         self.near_offset_fraction = near_offset_fraction
         self.identity_prob = build_schedule(identity_prob)
@@ -56,8 +58,7 @@ class DepthAdaptor(nn.Module):
         self.near_offset_logit = nn.Parameter(torch.full((1,), float(near_offset_init)))
         widths = [1] + [hidden_dim] * num_layers
         self.layers = nn.ModuleList(
-            EqualizedConv2d(i, o, kernel_size, "leaky_relu")
-            for i, o in zip(widths[:-1], widths[1:], strict=True)
+            EqualizedConv2d(i, o, kernel_size, "leaky_relu") for i, o in pairwise(widths)
         )
         self.head = EqualizedConv2d(hidden_dim, 1, 1)
 

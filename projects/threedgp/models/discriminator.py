@@ -117,7 +117,8 @@ class ThreeDGPDiscriminator(nn.Module):
         self.image_size, self.patch_size = image_size, patch_size
         self.num_classes, self.in_channels = num_classes, in_channels
         self.low_precision_blocks, self.dtype = low_precision_blocks, _DTYPES[low_precision]
-        self.scalar_encoder, self.code_mapping = None, None
+        self.scalar_encoder: ScalarEncoder | None = None
+        self.code_mapping: CodeMapping | None = None
         condition_dim = num_classes or 0
         if patch_conditioning:
             self.scalar_encoder = ScalarEncoder(patch_embed_dim)
@@ -167,7 +168,7 @@ class ThreeDGPDiscriminator(nn.Module):
             raise ValueError(f"images: got shape {tuple(images.shape[1:])}, wanted {expected}")
         condition = one_hot_label(label, self.num_classes, n).to(images)
         code = None
-        if self.scalar_encoder is not None:
+        if self.scalar_encoder is not None and self.code_mapping is not None:
             patch = Patch.full(n, device=images.device) if patch is None else patch
             embedding = self.scalar_encoder(patch.params)
             code = self.code_mapping(embedding)

@@ -5,7 +5,7 @@ from jaxtyping import Float
 from mmagic.registry import MODELS
 from torch import Tensor, nn
 
-from ..schedules import build_schedule
+from ..schedules import Linear, Schedule, build_schedule
 
 _FORMS = ("l2", "kl")
 
@@ -15,8 +15,8 @@ class KnowledgeDistillationLoss(nn.Module):
     """Distance between predicted and true classifier features of real images.
 
     Args:
-        form: ``l2``: Euclidean distance (not squared); ``kl``: divergence of the softmax of the prediction from
-            that of the teacher.
+        form: ``l2``: Euclidean distance (not squared); ``kl``: divergence of the softmax of the prediction
+            from that of the teacher.
         weight: A number or a schedule.
         patch_weighting: Multiply by scale / mean scale of the batch, since small patches cannot know the
             whole image.
@@ -25,7 +25,7 @@ class KnowledgeDistillationLoss(nn.Module):
     def __init__(
         self,
         form: str = "l2",
-        weight: float | dict = dict(start=1.0, end=0.0, over_kimg=100_000),
+        weight: Schedule = Linear(1.0, 0.0, over_kimg=100_000),
         patch_weighting: bool = True,
     ) -> None:
         super().__init__()

@@ -16,13 +16,13 @@ class DistilledStyleGAN2(StyleGAN2):
     """StyleGAN2 whose discriminator also predicts a classifier's features of real images.
 
     Args:
-        *args: As of the toolkit's ``StyleGAN2``; the discriminator has to take ``return_features``, as
+        *args: As of the toolkit's ``StyleGAN2``; its discriminator has to take ``return_features``, as
             ``DistilledDiscriminator`` does.
         distillation: Config of the ``KnowledgeDistillationLoss``.
         teacher: Config of the teacher (RGB images in [-1, 1]); None if the dataset delivers
             ``teacher_feature``.
         channel_order: Order of the model's images, ``bgr`` (the toolkit's default) or ``rgb``.
-        **kwargs: Likewise.
+        **kwargs: As of the toolkit's ``StyleGAN2``.
     """
 
     def __init__(

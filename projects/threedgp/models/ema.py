@@ -27,8 +27,7 @@ class ImagesSeenEMA(BaseAveragedModel):
 
     Args:
         model: The model to average.
-        half_life_kimg: Half-life in thousands of images; None for 0.3125 images of the batch in kimg (20 at a
-            batch of 64).
+        half_life_kimg: Half-life in thousands of images; None for 0.3125 times the batch size (20 at 64).
         rampup: The half-life is at most this fraction of the images seen.
     """
 

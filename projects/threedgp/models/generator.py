@@ -1,7 +1,8 @@
 """The 3DGP generator: style codes, tri-planes, volume rendering, camera and depth (sections 3 to 7)."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 from jaxtyping import Float, Int
@@ -11,8 +12,11 @@ from torch import Tensor, nn
 from ..layers import EqualizedLinear, Label, StyleMapping
 from ..rendering import Camera, Patch, RayDraws, RayMarching, pixel_rays, render_rays, sample_planes
 from ..rendering.volume_rendering import Field
-from ..schedules import build_schedule
+from ..schedules import Linear, Schedule, build_schedule
+from .building import build, frozen
+from .camera_generator import CameraGenerator
 from .camera_prior import CameraPrior
+from .depth_adaptor import DepthAdaptor
 from .triplane_decoder import TriPlaneDecoder, check_power_of_two
 
 
@@ -65,11 +69,11 @@ class CameraBatch:
         """Join batches; None if there are none."""
         if not batches:
             return None
-        labels = [batch.label for batch in batches]
+        labels = [batch.label for batch in batches if batch.label is not None]
         return cls(
             Camera(torch.cat([batch.prior.params for batch in batches])),
             torch.cat([batch.z for batch in batches]),
-            None if labels[0] is None else torch.cat(labels),
+            torch.cat(labels) if labels else None,
         )
 
 
@@ -124,6 +128,17 @@ class TriPlaneMLP(nn.Module):
         return (rgb.sigmoid() * 1.002 - 0.001 if self.squash else rgb), sigma
 
 
+def in_chunks(field: Field, points_per_chunk: int) -> Field:
+    """Return the same field, asked for at most so many points of a sample at a time."""
+
+    def query(points: Tensor) -> tuple[Tensor, Tensor]:
+        parts = [field(part) for part in points.split(points_per_chunk, dim=1)]
+        rgb, sigma = (torch.cat(part, dim=1) for part in zip(*parts, strict=True))
+        return rgb, sigma
+
+    return query
+
+
 @MODELS.register_module()
 class ThreeDGPGenerator(nn.Module):
     """Class-conditional 3D generator; defaults are those of ImageNet-256.
@@ -154,14 +169,14 @@ class ThreeDGPGenerator(nn.Module):
         noise_size: int = 512,
         w_dim: int = 512,
         mapping_layers: int = 2,
-        planes: dict | None = None,
+        planes: Mapping[str, Any] | None = None,
         mlp_hidden_dim: int = 64,
         cube_scale: float = 0.5,
-        marching: dict | None = None,
-        density_noise: float | dict = dict(start=1.0, end=0.0, over_kimg=5000),
-        camera_prior: dict = dict(type="CameraPrior"),
-        camera_generator: dict | None = dict(type="CameraGenerator"),
-        depth_adaptor: dict | None = dict(type="DepthAdaptor"),
+        marching: Mapping[str, Any] | None = None,
+        density_noise: Schedule = Linear(1.0, 0.0, over_kimg=5000),
+        camera_prior: Mapping[str, Any] = frozen(type="CameraPrior"),
+        camera_generator: Mapping[str, Any] | None = frozen(type="CameraGenerator"),
+        depth_adaptor: Mapping[str, Any] | None = frozen(type="DepthAdaptor"),
         rays_per_chunk: int = 2**14,
     ) -> None:
         super().__init__()
@@ -177,19 +192,22 @@ class ThreeDGPGenerator(nn.Module):
         self.decoder = TriPlaneDecoder(w_dim=w_dim, **(planes or {}))
         feature_dim = self.decoder.feature_dim
         self.mlp = TriPlaneMLP(feature_dim, mlp_hidden_dim, squash=self.marching.marcher == "mip")
-        self.prior: CameraPrior = MODELS.build(camera_prior)
-        self.camera_generator, self.depth_adaptor = None, None
-        if camera_generator:
-            shared = dict(prior=self.prior, z_dim=noise_size, num_classes=num_classes)
-            self.camera_generator = MODELS.build(camera_generator, default_args=shared)
-        if depth_adaptor:
-            bounds = dict(near=self.marching.near, far=self.marching.far)
-            self.depth_adaptor = MODELS.build(depth_adaptor, default_args=bounds)
+        self.prior: CameraPrior = build(camera_prior)
+        self.camera_generator: CameraGenerator | None = build(
+            camera_generator, prior=self.prior, z_dim=noise_size, num_classes=num_classes
+        )
+        near, far = self.depth_range
+        self.depth_adaptor: DepthAdaptor | None = build(depth_adaptor, near=near, far=far)
 
     @property
     def out_channels(self) -> int:
         """Channels that the discriminator sees."""
         return 3 if self.depth_adaptor is None else 4
+
+    @property
+    def depth_range(self) -> tuple[float, float]:
+        """Near and far plane of training, between which the scene is; world units."""
+        return self.marching.near, self.marching.far
 
     def pose(self, prior: Camera, z: Float[Tensor, "n z"], label: Label | None = None) -> Camera:
         """Turn prior cameras into posterior ones (the same without camera generator)."""
@@ -247,7 +265,13 @@ class ThreeDGPGenerator(nn.Module):
         self, field: Field, origins: Tensor, directions: Tensor, sampling: Sampling
     ) -> tuple[Tensor, Tensor]:
         n, rays = origins.shape[:2]
-        size = rays if torch.is_grad_enabled() else max(self.rays_per_chunk // n, 1)
+        size = rays
+        if not torch.is_grad_enabled():
+            size = max(self.rays_per_chunk // n, 1)
+            if (sampling.marching or self.marching).cut_quantile > 0:
+                # The quantile is one of all rays: only the look-up of points is done in chunks.
+                samples = self.marching.num_coarse + self.marching.num_fine
+                field, size = in_chunks(field, size * samples), rays
         parts = []
         for start in range(0, rays, size):
             chunk = slice(start, start + size)

@@ -1,12 +1,14 @@
 """Where patches are taken, in training (method section 6)."""
 
+from collections.abc import Sequence
+
 import torch
 from jaxtyping import Float
 from mmagic.registry import MODELS
 from torch import Tensor
 
 from ..rendering import Patch
-from ..schedules import build_schedule
+from ..schedules import Linear, Schedule, build_schedule
 
 _DISTRIBUTIONS = ("beta", "uniform", "discrete_uniform")
 _SHARING = ("consecutive", "strided")
@@ -32,11 +34,11 @@ class PatchSampler:
     def __init__(
         self,
         distribution: str = "beta",
-        min_scale: float | dict = 0.25,
+        min_scale: Schedule = 0.25,
         max_scale: float = 1.0,
         alpha: float = 1.0,
-        beta: float | dict = dict(start=1e-3, end=0.8, over_kimg=10_000),
-        scales: list[float] | None = None,
+        beta: Schedule = Linear(1e-3, 0.8, over_kimg=10_000),
+        scales: Sequence[float] | None = None,
         group_size: int = 4,
         sharing: str = "consecutive",
     ) -> None:
@@ -55,13 +57,13 @@ class PatchSampler:
         if distribution == "discrete_uniform" and not scales:
             raise ValueError(f"scales: got {scales}, wanted a list of scales for discrete_uniform")
         self.distribution, self.sharing, self.group_size = distribution, sharing, group_size
-        self.max_scale, self.alpha, self.scales = max_scale, alpha, scales
+        self.max_scale, self.alpha, self.scales = max_scale, alpha, tuple(scales or ())
 
     def scale_draws(self, n: int, kimg: float) -> Float[Tensor, " n"]:
         """Draw n numbers in [0, 1] that say how large the patches are."""
         if self.distribution == "beta":
-            concentration = [torch.tensor(v, dtype=torch.float64) for v in (self.alpha, self.beta(kimg))]
-            return torch.distributions.Beta(*concentration).sample((n,)).float()
+            alpha, beta = torch.tensor([self.alpha, self.beta(kimg)], dtype=torch.float64)
+            return torch.distributions.Beta(alpha, beta).sample((n,)).float()
         return torch.rand(n)
 
     def from_draws(

@@ -1,14 +1,15 @@
 """Checkpoints that fit: names without wrappers, and a refusal of those of another config."""
 
 import logging
+from typing import Any
 
 from mmengine.logging import print_log
 from mmengine.model import is_model_wrapper
 from torch import Tensor, nn
 
 
-def unwrap(module: nn.Module) -> nn.Module:
-    """Return the module inside a distributed wrapper."""
+def unwrap(module: nn.Module) -> Any:
+    """Return the module inside a distributed wrapper, or a bare module as it is."""
     return module.module if is_model_wrapper(module) else module
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Callable
+from typing import Any
 
 import timm
 import torch
@@ -32,6 +33,9 @@ class TimmTeacher(nn.Module):
         ValueError: If `checkpoint` does not fit the model, or `pretrained` is set as well.
     """
 
+    mean: Tensor
+    std: Tensor
+
     def __init__(
         self,
         model: str = "resnet50",
@@ -47,7 +51,7 @@ class TimmTeacher(nn.Module):
                 f"TimmTeacher {model!r} has random weights: neither checkpoint nor pretrained is set",
                 stacklevel=2,
             )
-        network = timm.create_model(model, pretrained=pretrained, num_classes=0)
+        network: Any = timm.create_model(model, pretrained=pretrained, num_classes=0)
         if checkpoint is not None:
             _load_checkpoint(network, checkpoint)
         # In a tuple it is no sub-module: not trained, not wrapped, not saved.
@@ -117,5 +121,6 @@ def _read_state_dict(checkpoint: str) -> dict[str, Tensor]:
 
 def _classifier_prefixes(network: nn.Module) -> tuple[str, ...]:
     """The layers that ``num_classes=0`` removes."""
-    names = network.pretrained_cfg.get("classifier") or ()
+    about: Any = network.pretrained_cfg
+    names = about.get("classifier") or ()
     return tuple(f"{name}." for name in ([names] if isinstance(names, str) else names))

@@ -1,9 +1,9 @@
 """The training step and the sampling interface of 3DGP (method sections 9 and 10)."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
 import torch
 from jaxtyping import Float, Int
@@ -16,15 +16,23 @@ from mmengine.optim import OptimWrapperDict
 from torch import Tensor, nn
 
 from ..rendering import Camera, Patch, extract_patches
+from .adversarial_loss import ThreeDGPAdversarialLoss
 from .batches import FakeBatch, RealBatch
-from .generator import CameraBatch, GeneratorOutput, Sampling
+from .blur_fade import BlurFade
+from .building import build, frozen
+from .camera_regularizers import CameraRegularizer
+from .checks import check_parts, check_wrappers, discriminator_defaults
+from .discriminator import ThreeDGPDiscriminator
+from .distillation import KnowledgeDistillationLoss
+from .generator import CameraBatch, GeneratorOutput, Sampling, ThreeDGPGenerator
 from .gradients import sanitize_gradients
 from .packing import pack_samples
+from .patch_sampler import PatchSampler
+from .r1_regularizer import R1Regularizer
 from .state_dicts import handle_misfits, unwrap, without_wrappers
 
+Config = Mapping[str, Any]
 Logs = dict[str, Tensor]
-
-
 Phase = Callable[[RealBatch], tuple[Float[Tensor, ""], Logs]]
 
 
@@ -43,8 +51,8 @@ class ThreeDGP(BaseConditionalGAN):
         distillation: Config of the distillation loss; None for none.
         teacher: Config of a teacher that is run on the fly, where the dataset delivers no features.
         camera_regularizers: Configs of the camera regularisers; used with a camera generator only.
-        patch_sampler: Config of the patch sampler, whose ``min_scale`` defaults to patch size over image size;
-            None trains on whole images.
+        patch_sampler: Config of the patch sampler, whose ``min_scale`` defaults to patch size over image
+            size; None trains on whole images.
         blur_fade: Config of the blur of the discriminator's inputs; None for none.
         augmentation: Config of a module that augments the discriminator's inputs (N, C, H, W); None for none.
         ema_config: Config of the weight average; None for none.
@@ -54,75 +62,65 @@ class ThreeDGP(BaseConditionalGAN):
         strict_load: Refuse checkpoints that do not fit this model.
     """
 
+    images_seen: Int[Tensor, ""]
+    label_distribution: Float[Tensor, " classes"]
+
     def __init__(
         self,
-        generator: dict,
-        discriminator: dict | None = None,
-        data_preprocessor: dict | None = None,
+        generator: Config,
+        discriminator: Config | None = None,
+        data_preprocessor: Config | None = None,
         num_classes: int | None = None,
-        adversarial_loss: dict = dict(type="ThreeDGPAdversarialLoss"),
-        r1: dict | None = dict(type="R1Regularizer"),
-        distillation: dict | None = dict(type="KnowledgeDistillationLoss"),
-        teacher: dict | None = None,
-        camera_regularizers: list[dict] | None = None,
-        patch_sampler: dict | None = dict(type="PatchSampler"),
-        blur_fade: dict | None = dict(type="BlurFade"),
-        augmentation: dict | None = None,
-        ema_config: dict | None = dict(type="ImagesSeenEMA"),
+        adversarial_loss: Config = frozen(type="ThreeDGPAdversarialLoss"),
+        r1: Config | None = frozen(type="R1Regularizer"),
+        distillation: Config | None = frozen(type="KnowledgeDistillationLoss"),
+        teacher: Config | None = None,
+        camera_regularizers: Sequence[Config] | None = None,
+        patch_sampler: Config | None = frozen(type="PatchSampler"),
+        blur_fade: Config | None = frozen(type="BlurFade"),
+        augmentation: Config | None = None,
+        ema_config: Config | None = frozen(type="ImagesSeenEMA"),
         micro_batch_size: int | None = None,
         deterministic_eval: bool = False,
         strict_load: bool = True,
     ) -> None:
-        built = MODELS.build(generator, default_args=dict(num_classes=num_classes))
-        if discriminator:
-            discriminator = MODELS.build(discriminator, default_args=_seen_from(built))
-        super().__init__(
-            built, discriminator, data_preprocessor, num_classes=num_classes, ema_config=ema_config
-        )
+        ours: ThreeDGPGenerator = build(generator, num_classes=num_classes)
+        theirs: ThreeDGPDiscriminator | None = build(discriminator, **discriminator_defaults(ours))
+        ema = None if ema_config is None else dict(ema_config)
+        super().__init__(ours, theirs, data_preprocessor, num_classes=num_classes, ema_config=ema)
+        self.adversarial_loss: ThreeDGPAdversarialLoss = build(adversarial_loss)
+        self.r1: R1Regularizer | None = build(r1)
+        self.distillation: KnowledgeDistillationLoss | None = build(distillation)
+        self.teacher: nn.Module | None = build(teacher)
         if camera_regularizers is None:
-            kinds = ("CameraEMDRegularizer", "CameraMeanRegularizer")
-            camera_regularizers = [dict(type=kind) for kind in kinds]
-        if self.generator.camera_generator is None:
+            camera_regularizers = [frozen(type=f"Camera{kind}Regularizer") for kind in ("EMD", "Mean")]
+        if ours.camera_generator is None:
             camera_regularizers = []
-
-        def build(config: dict | None, **defaults: Any) -> Any:
-            return MODELS.build(config, default_args=defaults) if config else None
-
-        self.adversarial_loss = build(adversarial_loss)
-        self.r1, self.distillation, self.teacher = build(r1), build(distillation), build(teacher)
         self.camera_regularizers = nn.ModuleList(build(config) for config in camera_regularizers)
-        min_scale = built.patch_size / built.image_size
-        self.patch_sampler = build(patch_sampler, min_scale=min_scale)
-        self.blur_fade = build(blur_fade)
-        self.augmentation = build(augmentation)
+        min_scale = ours.patch_size / ours.image_size
+        self.patch_sampler: PatchSampler | None = build(patch_sampler, min_scale=min_scale)
+        self.blur_fade: BlurFade | None = build(blur_fade)
+        self.augmentation: nn.Module | None = build(augmentation)
         self.micro_batch_size, self.deterministic_eval = micro_batch_size, deterministic_eval
         self.strict_load = strict_load
         self.register_buffer("images_seen", torch.zeros((), dtype=torch.long))
         classes = self.num_classes or 1
         self.register_buffer("label_distribution", torch.full((classes,), 1 / classes))
         self._register_state_dict_hook(without_wrappers)
-        self._check_parts()
+        if theirs is not None:
+            check_parts(ours, theirs, patch_sampler is not None, distillation is not None)
 
-    def _check_parts(self) -> None:
-        generator, discriminator = self.generator, self.discriminator
-        if discriminator is None:
-            return
-        for name, ours, theirs in (
-            ("image_size", generator.image_size, discriminator.image_size),
-            ("patch_size", generator.patch_size, discriminator.patch_size),
-            ("in_channels", generator.out_channels, discriminator.in_channels),
-        ):
-            if ours != theirs:
-                raise ValueError(
-                    f"discriminator.{name}: got {theirs}, wanted {ours} as the generator makes it"
-                )
-        if self.patch_sampler is None and generator.patch_size != generator.image_size:
-            raise ValueError(
-                f"patch_size: got {generator.patch_size} without a patch_sampler, wanted the image_size "
-                f"{generator.image_size} (or None)"
-            )
-        if self.distillation is not None and discriminator.feature_dim is None:
-            raise ValueError("discriminator.feature_dim: got None, wanted the width of the teacher features")
+    @property
+    def _generator(self) -> ThreeDGPGenerator:
+        return unwrap(self.generator)
+
+    @property
+    def _discriminator(self) -> ThreeDGPDiscriminator:
+        return unwrap(self.discriminator)
+
+    @property
+    def _regularizers(self) -> Iterable[CameraRegularizer]:
+        return cast(Iterable[CameraRegularizer], self.camera_regularizers)
 
     @property
     def kimg(self) -> float:
@@ -142,7 +140,7 @@ class ThreeDGP(BaseConditionalGAN):
     def draw_fakes(self, n: int, patches: bool = True) -> FakeBatch:
         """Draw all that n generated images depend on."""
         z = self.noise_fn(num_batches=n)
-        prior = unwrap(self.generator).prior.sample(n, self.device)
+        prior = self._generator.prior.sample(n, self.device)
         return FakeBatch(z, self.draw_labels(n), prior, self.draw_patch(n) if patches else None)
 
     def training_sampling(self) -> Sampling:
@@ -159,17 +157,16 @@ class ThreeDGP(BaseConditionalGAN):
         Returns:
             Losses, logits, gradient norms and the values of all schedules.
         """
-        self._check_wrappers(optim_wrapper)
+        check_wrappers(optim_wrapper)
         real = self.real_batch(self.data_preprocessor(data, True)["data_samples"])
         batch_size = len(real) * get_world_size()
         chunks = real.split(self.micro_batch_size or len(real))
         logs: Logs = {}
-        discriminator = unwrap(self.discriminator)
-        trainable = [p for p in discriminator.parameters() if p.requires_grad]
+        trainable = [p for p in self._discriminator.parameters() if p.requires_grad]
         with _frozen(trainable):
             logs |= self._optimize(self.generator_phase, "generator", optim_wrapper, chunks)
         logs |= self._optimize(self.discriminator_phase, "discriminator", optim_wrapper, chunks)
-        unwrap(self.generator).mapping.track(logs.pop("w_mean"))
+        self._generator.mapping.track(logs.pop("w_mean"))
         if self.r1 is not None and self.images_seen.item() // batch_size % self.r1.interval == 0:
             r1_logs = self._optimize(
                 lambda chunk: self.r1_phase(chunk, batch_size), "discriminator", optim_wrapper, chunks
@@ -177,19 +174,9 @@ class ThreeDGP(BaseConditionalGAN):
             logs["loss_d_r1"] = r1_logs["loss_d_r1"]
         logs |= self.schedule_values()
         if self.with_ema_gen:
-            self.generator_ema.step(unwrap(self.generator), self.images_seen.item(), batch_size)
+            self.generator_ema.step(self._generator, self.images_seen.item(), batch_size)
         self.images_seen += batch_size
         return logs
-
-    @staticmethod
-    def _check_wrappers(optim_wrapper: OptimWrapperDict) -> None:
-        for name in ("generator", "discriminator"):
-            count = optim_wrapper[name]._accumulative_counts
-            if count != 1:
-                raise ValueError(
-                    f"optim_wrapper.{name}.accumulative_counts: got {count}, wanted 1; set "
-                    "model.micro_batch_size to accumulate gradients"
-                )
 
     def real_batch(self, data_samples: DataSample) -> RealBatch:
         """Collect what training needs of a preprocessed batch.
@@ -198,11 +185,11 @@ class ThreeDGP(BaseConditionalGAN):
             ValueError: If images, depth, labels or features are missing or of the wrong shape.
         """
         images = data_samples.gt_img
-        size = unwrap(self.generator).image_size
+        size = self._generator.image_size
         if tuple(images.shape[1:]) != (3, size, size):
             raise ValueError(f"gt_img: got shape {tuple(images.shape[1:])}, wanted (3, {size}, {size})")
         rgb = images
-        if unwrap(self.generator).out_channels == 4:
+        if self._generator.out_channels == 4:
             if "depth" not in data_samples:
                 raise ValueError("depth: got none from the dataset, wanted maps (or a model without depth)")
             images = torch.cat([rgb, data_samples.depth.to(rgb)], dim=1)
@@ -277,22 +264,23 @@ class ThreeDGP(BaseConditionalGAN):
             camera_batch=CameraBatch.cat(batches),
             return_output=True,
         )
-        logits = self.judge(output.images, fakes.label, fakes.patch, unwrap(self.discriminator))
+        logits = self.judge(output.images, fakes.label, fakes.patch, self._discriminator)
         logs = dict(loss_g_adv=self.adversarial_loss.generator(logits).mean())
-        logs |= self._camera_losses(batches, output.batch_cameras)
+        if output.batch_cameras is not None:
+            logs |= self._camera_losses(batches, output.batch_cameras)
         return sum(logs.values()), logs
 
     def _draw_camera_batches(self) -> list[CameraBatch]:
         batches = []
-        for regularizer in self.camera_regularizers:
+        for regularizer in self._regularizers:
             fakes = self.draw_fakes(regularizer.num_samples, patches=False)
             prior = Camera(fakes.prior.params.requires_grad_())
             batches.append(CameraBatch(prior, fakes.z, fakes.label))
         return batches
 
-    def _camera_losses(self, batches: list[CameraBatch], posterior: Camera | None) -> Logs:
-        mean, start, losses = unwrap(self.generator).prior.mean(1, self.device), 0, {}
-        for regularizer, batch in zip(self.camera_regularizers, batches, strict=True):
+    def _camera_losses(self, batches: list[CameraBatch], posterior: Camera) -> Logs:
+        mean, start, losses = self._generator.prior.mean(1, self.device), 0, {}
+        for regularizer, batch in zip(self._regularizers, batches, strict=True):
             end = start + len(batch.prior)
             kind = type(regularizer).__name__.removeprefix("Camera").removesuffix("Regularizer")
             loss = regularizer(batch.prior, posterior[start:end], mean, self.kimg)
@@ -304,7 +292,7 @@ class ThreeDGP(BaseConditionalGAN):
         """Loss of the discriminator: adversarial on both, distillation on reals."""
         fakes = self.draw_fakes(len(chunk))
         with torch.no_grad():
-            output: GeneratorOutput = unwrap(self.generator)(
+            output: GeneratorOutput = self._generator(
                 fakes.z,
                 fakes.label,
                 prior=fakes.prior,
@@ -313,43 +301,42 @@ class ThreeDGP(BaseConditionalGAN):
                 return_output=True,
             )
         patch = self.draw_patch(len(chunk))
-        with_features = self.distillation is not None
         fake = self.judge(output.images, fakes.label, fakes.patch, self.discriminator)
         real, predicted = self._judge_real(self._real_patches(chunk, patch), chunk, patch)
         logs = dict(loss_d_adv=self.adversarial_loss.discriminator(fake, real).mean())
-        if with_features:
+        if self.distillation is not None:
             scales = None if patch is None else patch.scales[:, 0]
             logs["loss_d_kd"] = self.distillation(predicted, chunk.features, scales, self.kimg)
         loss = sum(logs.values()) + _untouched(predicted)
         logs |= {"logits/fake": fake.mean(), "logits/real": real.mean()}
         return loss, logs | dict(w_mean=output.ws[:, 0].mean(dim=0))
 
-    def r1_phase(self, chunk: RealBatch, batch_size: int) -> tuple[Float[Tensor, ""], Logs]:
+    def r1_phase(self, r1: R1Regularizer, chunk: RealBatch, batch_size: int) -> tuple[Float[Tensor, ""], Logs]:
         """Lazy R1 penalty on real patches, times its interval."""
         patch = self.draw_patch(len(chunk))
         images = self._real_patches(chunk, patch).detach().requires_grad_()
         logits, predicted = self._judge_real(images, chunk, patch)
-        gamma = self.r1.weight(unwrap(self.generator).image_size, batch_size)
-        penalty = self.r1(logits, images, gamma).mean()
+        gamma = r1.weight(self._generator.image_size, batch_size)
+        penalty = r1(logits, images, gamma).mean()
         # The penalty does not depend on the last bias: keep it in the graph as well.
-        loss = penalty * self.r1.interval + _untouched(predicted) + _untouched(logits)
+        loss = penalty * r1.interval + _untouched(predicted) + _untouched(logits)
         return loss, dict(loss_d_r1=penalty)
 
     def _judge_real(
         self, images: Tensor, chunk: RealBatch, patch: Patch | None
     ) -> tuple[Tensor, Tensor | None]:
-        if unwrap(self.discriminator).feature_dim is None:
+        if self._discriminator.feature_dim is None:
             return self.judge(images, chunk.label, patch, self.discriminator), None
         return self.judge(images, chunk.label, patch, self.discriminator, features=True)
 
     def _real_patches(self, chunk: RealBatch, patch: Patch | None) -> Tensor:
         if patch is None:
             return chunk.images
-        return extract_patches(chunk.images, patch, unwrap(self.generator).patch_size)
+        return extract_patches(chunk.images, patch, self._generator.patch_size)
 
     def schedule_values(self) -> Logs:
         """Return the present value of every schedule, for the logs."""
-        kimg, generator = self.kimg, unwrap(self.generator)
+        kimg, generator = self.kimg, self._generator
         values = {"kimg": kimg, "schedule/density_noise": generator.density_noise(kimg)}
         if self.blur_fade is not None:
             values["schedule/blur_sigma"] = self.blur_fade.sigma(kimg)
@@ -360,10 +347,15 @@ class ThreeDGP(BaseConditionalGAN):
             values["schedule/distillation_weight"] = self.distillation.weight(kimg)
         if generator.depth_adaptor is not None:
             values["schedule/depth_identity_prob"] = generator.depth_adaptor.identity_prob(kimg)
-        for regularizer in self.camera_regularizers:
-            if hasattr(regularizer, "ramp"):
-                values[f"schedule/{type(regularizer).__name__}"] = regularizer.ramp(kimg)
+        for regularizer in self._regularizers:
+            if (ramp := getattr(regularizer, "ramp", None)) is not None:
+                values[f"schedule/{type(regularizer).__name__}"] = ramp(kimg)
         return {key: torch.tensor(value) for key, value in values.items()}
+
+    def generator_of(self, sample_model: str | None = None) -> ThreeDGPGenerator:
+        """Return the averaged generator (``ema``) or the trained one (``orig``); None as in ``sample``."""
+        kind = self._get_valid_model({"sample_model": sample_model})
+        return self.generator_ema.module if kind == "ema" else self._generator
 
     def sample(
         self,
@@ -382,8 +374,7 @@ class ThreeDGP(BaseConditionalGAN):
             sampling: How to sample.
             sample_model: ``ema`` or ``orig``; None for ``ema`` if there is one.
         """
-        kind = self._get_valid_model({"sample_model": sample_model})
-        generator = self.generator_ema.module if kind == "ema" else unwrap(self.generator)
+        generator = self.generator_of(sample_model)
         training = generator.training
         generator.eval()
         try:
@@ -427,27 +418,18 @@ class ThreeDGP(BaseConditionalGAN):
         if isinstance(camera, str):
             if camera != "mean":
                 raise ValueError(f"sample_kwargs.camera: got {camera!r}, wanted 'mean' or (n, 8) numbers")
-            return unwrap(self.generator).prior.mean(n, self.device)
+            return self._generator.prior.mean(n, self.device)
         return Camera(torch.as_tensor(camera, device=self.device).float().expand(n, 8))
 
     def _chosen_sampling(self, kwargs: dict) -> Sampling:
         kwargs = dict(deterministic=self.deterministic_eval) | kwargs
         if "marching" in kwargs:
-            kwargs["marching"] = replace(unwrap(self.generator).marching, **kwargs["marching"])
+            kwargs["marching"] = replace(self._generator.marching, **kwargs["marching"])
         return Sampling(**kwargs)
 
     def _load_from_state_dict(self, state_dict: dict, prefix: str, *args: Any, **kwargs: Any) -> None:
         handle_misfits(self.state_dict(), state_dict, prefix, self.strict_load)
         super()._load_from_state_dict(state_dict, prefix, *args, **kwargs)
-
-
-def _seen_from(generator: nn.Module) -> dict[str, Any]:
-    return dict(
-        image_size=generator.image_size,
-        patch_size=generator.patch_size,
-        in_channels=generator.out_channels,
-        num_classes=generator.num_classes,
-    )
 
 
 def _untouched(output: Tensor | None) -> Tensor | float:

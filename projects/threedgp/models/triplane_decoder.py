@@ -1,7 +1,9 @@
 """Tri-plane decoder: style codes to three feature planes (method section 4)."""
 
 import math
+from collections.abc import Iterable
 from itertools import pairwise
+from typing import cast
 
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -50,9 +52,13 @@ class TriPlaneDecoder(nn.Module):
         )
 
     @property
+    def _blocks(self) -> Iterable[SynthesisBlock]:
+        return cast(Iterable[SynthesisBlock], self.blocks)
+
+    @property
     def num_ws(self) -> int:
         """Style codes needed: one for each convolution, and one for the last output layer."""
-        return sum(block.num_convs for block in self.blocks) + 1
+        return sum(block.num_convs for block in self._blocks) + 1
 
     def forward(
         self, ws: Float[Tensor, "n l w"], noise_mode: str = "random"
@@ -65,9 +71,12 @@ class TriPlaneDecoder(nn.Module):
         """
         if noise_mode not in NOISE_MODES:
             raise ValueError(f"noise_mode: got {noise_mode!r}, wanted one of {NOISE_MODES}")
-        x, planes, used = None, None, 0
-        for block in self.blocks:
+        x: Tensor | None = None
+        planes: Tensor | None = None
+        used = 0
+        for block in self._blocks:
             codes = ws[:, used : used + block.num_convs + 1]
             x, planes = block(x, planes, codes, noise_mode)
             used += block.num_convs
+        assert planes is not None
         return planes

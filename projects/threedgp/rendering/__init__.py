@@ -1,12 +1,13 @@
 """Pure functions from cameras and fields to images: cameras, rays, tri-planes, patches, marching."""
 
-from .cameras import CAMERA_FIELDS, Camera, camera_to_world, pixel_rays
+from .cameras import CAMERA_FIELDS, PITCH_MARGIN, Camera, camera_to_world, pixel_rays
 from .patches import Patch, extract_patches, patch_positions
 from .triplane import sample_planes
 from .volume_rendering import RayDraws, RayMarching, RenderOutput, render_rays
 
 __all__ = [
     "CAMERA_FIELDS",
+    "PITCH_MARGIN",
     "Camera",
     "Patch",
     "RayDraws",

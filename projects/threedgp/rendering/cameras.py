@@ -24,6 +24,8 @@ CAMERA_FIELDS = (
     "look_at_pitch",
     "look_at_radius",
 )
+PITCH_MARGIN = 1e-5
+"""How far cameras stay from the poles, where they have no "up"; radians."""
 
 
 @dataclass(frozen=True)

@@ -81,8 +81,13 @@ class RayDraws:
 
     def __getitem__(self, rays: slice) -> "RayDraws":
         """Return the draws of some of the rays."""
-        parts = (self.stratified, self.importance, self.coarse_noise, self.fine_noise)
-        return RayDraws(*(None if part is None else part[:, rays] for part in parts))
+        coarse, fine = self.coarse_noise, self.fine_noise
+        return RayDraws(
+            self.stratified[:, rays],
+            self.importance[:, rays],
+            None if coarse is None else coarse[:, rays],
+            None if fine is None else fine[:, rays],
+        )
 
     @classmethod
     def random(cls, like: Float[Tensor, "n r 3"], options: RayMarching, noise: float = 0.0) -> "RayDraws":
@@ -190,7 +195,7 @@ def _mip_intervals(
 def _density(raw: Tensor, cut_quantile: float) -> Tensor:
     density = F.softplus(raw)
     if cut_quantile > 0:
-        # kthvalue-free: torch.quantile refuses inputs beyond 2 ** 24 elements.
+        # torch.quantile would refuse more than 2 ** 24 elements.
         ordered = density.detach().flatten().sort().values
         place = cut_quantile * (ordered.numel() - 1)
         low, high = ordered[int(place)], ordered[min(int(place) + 1, ordered.numel() - 1)]
