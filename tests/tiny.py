@@ -2,14 +2,14 @@
 
 import torch
 
-import projects.threedgp.models.camera_generator
-import projects.threedgp.models.depth_adaptor  # noqa: F401
 from projects.threedgp.models.camera_prior import CameraPrior
 from projects.threedgp.models.discriminator import ThreeDGPDiscriminator
 from projects.threedgp.models.generator import ThreeDGPGenerator
 from projects.threedgp.rendering import CAMERA_FIELDS, Camera
 
+# Of the networks, which are tested alone, and of the model, which is trained.
 IMAGE_SIZE, PATCH_SIZE, NUM_CLASSES, Z_DIM, FEATURE_DIM = 16, 8, 3, 8, 6
+SIZE, CLASSES = 32, 5
 
 
 def tiny_generator(**changes) -> ThreeDGPGenerator:
@@ -62,16 +62,14 @@ def solid(inside, colour=lambda points: 0.5 + 0 * points):
     return field
 
 
-def tiny_model_config(num_classes: int | None = 5, generator: dict | None = None, **changes) -> dict:
-    """The config of a tiny ThreeDGP of 32 x 32; ``generator`` replaces some of its arguments."""
-    import projects.threedgp  # noqa: F401
-
+def tiny_model_config(num_classes: int | None = CLASSES, generator: dict | None = None, **changes) -> dict:
+    """The config of a tiny ThreeDGP; ``generator`` replaces some of its arguments."""
     config = dict(
         type="ThreeDGP",
         num_classes=num_classes,
         generator=dict(
             type="ThreeDGPGenerator",
-            image_size=32,
+            image_size=SIZE,
             patch_size=16,
             noise_size=32,
             w_dim=32,

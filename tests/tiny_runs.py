@@ -9,9 +9,8 @@ from mmengine.registry import init_default_scope
 from mmengine.runner import Runner
 from PIL import Image
 
-import projects.threedgp  # noqa: F401
+from tests.tiny import CLASSES, SIZE, tiny_model_config
 
-SIZE, CLASSES = 32, 5
 RUNS = count()
 
 init_default_scope("mmagic")
@@ -45,29 +44,10 @@ def loader(data_root: str, batch_size: int = 4, training: bool = True, **dataset
 
 
 def model(**changes) -> dict:
-    """Config of a ThreeDGP of 32 x 32 pixels; ``changes`` replace arguments."""
-    generator = dict(
-        type="ThreeDGPGenerator",
-        image_size=SIZE,
-        patch_size=16,
-        noise_size=32,
-        w_dim=32,
-        planes=dict(resolution=32, feature_dim=8, cbase=512, cmax=32),
-        mlp_hidden_dim=16,
-        marching=dict(num_coarse=6, num_fine=6),
-        camera_generator=dict(type="CameraGenerator", hidden_dim=32, embed_dim=8),
-        depth_adaptor=dict(type="DepthAdaptor", hidden_dim=16),
-    )
-    discriminator = dict(type="ThreeDGPDiscriminator", cbase=512, cmax=32, feature_dim=None)
-    arguments = dict(
-        type="ThreeDGP",
-        num_classes=CLASSES,
-        generator=generator,
-        discriminator=discriminator,
-        distillation=None,
-        data_preprocessor=dict(type="DataPreprocessor", output_channel_order="RGB"),
-    )
-    return arguments | changes
+    """Config of the tiny ThreeDGP without distillation, for which the loader has no features."""
+    config = tiny_model_config(distillation=None)
+    config["discriminator"]["feature_dim"] = None
+    return config | changes
 
 
 def optimisers() -> dict:

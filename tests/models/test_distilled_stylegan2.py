@@ -85,5 +85,5 @@ def test_head_reads_the_named_layer():
 def test_unknown_layer_is_refused_with_the_known_ones():
     init_default_scope("mmagic")
     inner = dict(type="StyleGAN2Discriminator", in_size=16)
-    with pytest.raises(ValueError, match="layer: got 'nowhere'.*final_conv"):
+    with pytest.raises(ValueError, match=r"layer: got 'nowhere'.*final_conv"):
         MODELS.build(dict(type="DistilledDiscriminator", discriminator=inner, layer="nowhere", layer_dim=1))

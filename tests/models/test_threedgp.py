@@ -218,7 +218,7 @@ def test_accumulation_in_the_optimiser_wrapper_is_refused():
     model = build()
     wrappers = sgd(model)
     wrappers["generator"]._accumulative_counts = 4
-    with pytest.raises(ValueError, match="accumulative_counts: got 4.*micro_batch_size"):
+    with pytest.raises(ValueError, match=r"accumulative_counts: got 4.*micro_batch_size"):
         model.train_step(local_batch(), wrappers)
 
 
@@ -227,7 +227,7 @@ def test_a_checkpoint_of_another_config_is_refused():
     with pytest.raises(ValueError, match=r"another config.*\n.*mapping.embed.bias"):
         build().load_state_dict(state, strict=False)
     wide = build(generator=dict(mlp_hidden_dim=8)).state_dict()
-    with pytest.raises(ValueError, match="mlp.hidden.weight.*instead of"):
+    with pytest.raises(ValueError, match=r"mlp\.hidden\.weight.*instead of"):
         build().load_state_dict(wide, strict=False)
 
 

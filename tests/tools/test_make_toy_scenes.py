@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from scipy.stats import spearmanr
 
+from projects.threedgp.rendering import CAMERA_FIELDS
 from tools.data import make_toy_scenes
 from tools.data.toy_scenes import (
     CLASSES,
@@ -25,6 +26,7 @@ from tools.data.toy_scenes import (
     trace,
     write_dataset,
 )
+from tools.data.toy_scenes.dataset import CAMERA_COLUMNS
 from tools.data.toy_scenes.scenes import GROUND, SKY
 from tools.data.toy_scenes.solids import Frustum, Torus
 
@@ -53,6 +55,10 @@ def read_png(path: Path) -> np.ndarray:
 
 
 # Cameras and rays
+
+
+def test_cameras_have_the_columns_that_the_plugin_reads():
+    assert CAMERA_COLUMNS == CAMERA_FIELDS
 
 
 @pytest.mark.parametrize(

@@ -84,9 +84,7 @@ def build_parser() -> argparse.ArgumentParser:
         "--failure-rate", type=float, default=default.failure_rate, help="share of planar depth"
     )
     parser.add_argument("--workers", type=int, default=os.cpu_count(), help="processes")
-    parser.add_argument(
-        "--overwrite", action="store_true", help="replace a data set made by this tool"
-    )
+    parser.add_argument("--overwrite", action="store_true", help="replace a data set made by this tool")
     return parser
 
 

@@ -252,8 +252,7 @@ def load_square(photo: Photo, resolution: int) -> Square:
     box = (left, top, left + side, top + side)
     depth_side = max(resolution, DEPTH_INPUT_SIZE)
     small, large = (
-        upright.resize((size, size), Image.Resampling.LANCZOS, box=box)
-        for size in (resolution, depth_side)
+        upright.resize((size, size), Image.Resampling.LANCZOS, box=box) for size in (resolution, depth_side)
     )
     return Square(photo, small, large)
 

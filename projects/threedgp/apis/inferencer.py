@@ -1,20 +1,20 @@
 """Images, orbits and interpolations of a trained model (method section 13)."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from mmengine.config import Config
 from torch import Tensor
 from tqdm import tqdm
 
+from ..engine.fixed_inputs import FixedInputs
 from ..engine.pictures import to_bytes
-from ..models.generator import GeneratorOutput, Sampling, ThreeDGPGenerator
+from ..models.generator import GeneratorOutput, Sampling
 from ..rendering import Camera
 from .loading import load_model
 from .renderings import Rendering, RenderOptions
@@ -22,15 +22,6 @@ from .trajectories import make_trajectory
 
 ClassLike = int | str
 CLASS_MEAN_SAMPLES = 256
-
-
-@dataclass(frozen=True)
-class _Draw:
-    """What n images depend on: latents, classes (None without), prior cameras."""
-
-    z: Float[Tensor, "n z"]
-    label: Int[Tensor, " n"] | None
-    prior: Camera
 
 
 class ThreeDGPInferencer:
@@ -61,9 +52,7 @@ class ThreeDGPInferencer:
         kind = sample_model or kinds[0]
         if kind not in kinds:
             raise ValueError(f"sample_model: got {kind!r}, wanted one of {kinds}")
-        self.generator: ThreeDGPGenerator = (
-            self.model.generator_ema.module if kind == "ema" else self.model.generator
-        )
+        self.generator = self.model.generator_of(kind)
         self._class_means: dict[int | None, Float[Tensor, " w"]] = {}
 
     @property
@@ -74,7 +63,7 @@ class ThreeDGPInferencer:
     @property
     def depth_range(self) -> tuple[float, float]:
         """Near and far plane of training, between which the scene is."""
-        return self.generator.marching.near, self.generator.marching.far
+        return self.generator.depth_range
 
     @property
     def mean_camera(self) -> Camera:
@@ -198,7 +187,7 @@ class ThreeDGPInferencer:
             return trajectory.to(self.device)
         return make_trajectory(trajectory, self.mean_camera, num_frames)
 
-    def _draw(self, seeds: Sequence[int], labels: ClassLike | Sequence[ClassLike] | None) -> _Draw:
+    def _draw(self, seeds: Sequence[int], labels: ClassLike | Sequence[ClassLike] | None) -> FixedInputs:
         """Draw each image from its own seed, on the CPU: neither batch nor device matters."""
         if not seeds:
             raise ValueError("num: got 0, wanted at least 1")
@@ -213,7 +202,7 @@ class ThreeDGPInferencer:
             label.append(drawn if known is None else known)
         classes = torch.tensor(label, device=self.device) if self.generator.num_classes else None
         prior = self.generator.prior.from_uniform(torch.stack(uniform))
-        return _Draw(torch.stack(z).to(self.device), classes, prior.to(self.device))
+        return FixedInputs(torch.stack(z).to(self.device), classes, prior.to(self.device))
 
     def _given_labels(self, labels: ClassLike | Sequence[ClassLike] | None, num: int) -> list[int | None]:
         if labels is None:
@@ -225,11 +214,11 @@ class ThreeDGPInferencer:
         return [self.class_id(label) for label in labels]
 
     @torch.no_grad()
-    def _pose(self, draw: _Draw) -> Camera:
+    def _pose(self, draw: FixedInputs) -> Camera:
         return self.generator.pose(draw.prior, draw.z, draw.label)
 
     @torch.no_grad()
-    def _style(self, draw: _Draw, psi: float) -> Float[Tensor, "n l w"]:
+    def _style(self, draw: FixedInputs, psi: float) -> Float[Tensor, "n l w"]:
         centers = torch.stack([self.class_mean(label) for label in _as_list(draw)])
         sampling = Sampling(truncation_psi=psi, truncation_center=centers)
         return self.generator.style(draw.z, draw.label, sampling)
@@ -284,5 +273,5 @@ class ThreeDGPInferencer:
         return self.generator.depth_adaptor(known)[:, 0].cpu().numpy()
 
 
-def _as_list(draw: _Draw) -> list[int | None]:
-    return [None] * len(draw.z) if draw.label is None else draw.label.tolist()
+def _as_list(draw: FixedInputs) -> list[int | None]:
+    return [None] * len(draw) if draw.label is None else draw.label.tolist()

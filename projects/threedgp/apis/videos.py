@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import imageio.v2 as imageio
 import numpy as np
@@ -35,7 +36,7 @@ def write_video(path: str | Path, frames: Iterable[np.ndarray], fps: float = 30)
     count = 0
     try:
         # A macro block of 1 keeps imageio from stretching frames to multiples of 16.
-        with imageio.get_writer(
+        writer: Any = imageio.get_writer(
             temporary,
             format="FFMPEG",
             fps=fps,
@@ -43,7 +44,8 @@ def write_video(path: str | Path, frames: Iterable[np.ndarray], fps: float = 30)
             pixelformat="yuv420p",
             quality=8,
             macro_block_size=1,
-        ) as writer:
+        )
+        with writer:
             for frame in frames:
                 writer.append_data(pad_to_even(frame))
                 count += 1

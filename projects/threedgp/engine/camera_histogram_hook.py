@@ -1,6 +1,6 @@
 """How the learned cameras are distributed, beside the prior."""
 
-from pathlib import Path
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float, UInt8
@@ -12,6 +12,7 @@ from mmengine.runner import Runner
 from mmengine.visualization import TensorboardVisBackend, Visualizer
 
 from ..models.state_dicts import unwrap
+from ..models.threedgp import ThreeDGP
 from ..rendering import CAMERA_FIELDS, Camera
 from .fixed_inputs import averaged_pose, draw_fixed_inputs
 from .periodic_hook import PeriodicHook
@@ -20,7 +21,7 @@ from .pictures import save_png
 # Roll is always 0.
 SHOWN_FIELDS = tuple(name for name in CAMERA_FIELDS if name != "roll")
 BINS = 50
-LOOKS = (
+LOOKS: tuple[dict[str, Any], ...] = (
     dict(label="prior", color="0.75", fill=True),
     dict(label="posterior", color="C3", linewidth=1.5),
 )
@@ -32,7 +33,7 @@ Columns = dict[str, Float[np.ndarray, " n"]]
 class CameraHistogramHook(PeriodicHook):
     """Shows prior and posterior of each camera parameter.
 
-    Writes a plot to ``work_dir/cameras/kimg_XXXXXX.png``; histograms (``camera/yaw``,
+    Writes a plot to ``work_dir/cameras/kimg_XXXXXX.XXX.png``; histograms (``camera/yaw``,
     ``camera_prior/yaw``) to TensorBoard if it is a backend of the visualiser; and mean and standard
     deviation of the posterior (``camera/yaw_mean``) to the visualiser and the log.
 
@@ -60,7 +61,7 @@ class CameraHistogramHook(PeriodicHook):
             runner: The runner.
             step: Iterations done.
         """
-        model = unwrap(runner.model)
+        model: ThreeDGP = unwrap(runner.model)
         inputs = draw_fixed_inputs(model, self.num_samples, self.seed)
         prior, posterior = columns(inputs.prior), columns(averaged_pose(model, inputs))
         add_histograms(runner.visualizer, "camera_prior", prior, step)
@@ -69,8 +70,7 @@ class CameraHistogramHook(PeriodicHook):
         runner.visualizer.add_scalars(scalars, step)
         text = "  ".join(f"{name}: {value:.3f}" for name, value in scalars.items())
         runner.logger.info(f"Cameras at {model.kimg:g} kimg  {text}")
-        path = Path(runner.work_dir, "cameras", f"kimg_{model.kimg:010.3f}.png")
-        save_png(path, plot_cameras(prior, posterior))
+        save_png(self.picture_path(runner, "cameras"), plot_cameras(prior, posterior))
 
 
 def columns(camera: Camera) -> Columns:

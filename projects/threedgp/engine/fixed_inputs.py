@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float, Int
-from torch import Tensor, nn
+from torch import Tensor
 
-from ..models.state_dicts import unwrap
+from ..models.threedgp import ThreeDGP
 from ..rendering import Camera
 
 
@@ -32,16 +32,16 @@ class FixedInputs:
         return FixedInputs(self.z[index], label, self.prior[index])
 
 
-def draw_fixed_inputs(model: nn.Module, n: int, seed: int) -> FixedInputs:
+def draw_fixed_inputs(model: ThreeDGP, n: int, seed: int) -> FixedInputs:
     """Draw inputs that depend on the seed alone, and leave the random state of training as it is.
 
     Args:
-        model: A ``ThreeDGP``.
+        model: The model they are for.
         n: How many.
         seed: Seed.
     """
     random = torch.Generator().manual_seed(seed)
-    generator = unwrap(model.generator)
+    generator = model.generator_of("orig")
     z = torch.randn(n, generator.noise_size, generator=random).to(model.device)
     margin = torch.finfo(torch.float32).eps
     u = torch.rand(n, 8, generator=random).clamp(margin, 1 - margin).to(model.device)
@@ -53,12 +53,11 @@ def draw_fixed_inputs(model: nn.Module, n: int, seed: int) -> FixedInputs:
 
 
 @torch.no_grad()
-def averaged_pose(model: nn.Module, inputs: FixedInputs) -> Camera:
+def averaged_pose(model: ThreeDGP, inputs: FixedInputs) -> Camera:
     """Posterior cameras of the averaged generator if there is one, else of the trained one.
 
     Args:
-        model: A ``ThreeDGP``.
+        model: The model.
         inputs: Prior cameras, latents and classes.
     """
-    average = model.generator_ema.module if model.with_ema_gen else unwrap(model.generator)
-    return average.pose(inputs.prior, inputs.z, inputs.label)
+    return model.generator_of().pose(inputs.prior, inputs.z, inputs.label)

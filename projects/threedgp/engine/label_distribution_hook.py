@@ -6,6 +6,7 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
 from ..models.state_dicts import unwrap
+from ..models.threedgp import ThreeDGP
 
 
 @HOOKS.register_module()
@@ -27,7 +28,7 @@ class LabelDistributionHook(Hook):
             ValueError: If data and model differ in their number of classes.
             TypeError: If the dataset does not know its frequencies.
         """
-        model = unwrap(runner.model)
+        model: ThreeDGP = unwrap(runner.model)
         if not model.num_classes:
             return
         dataset = runner.train_dataloader.dataset

@@ -1,6 +1,7 @@
 """A hook that acts every so often and at the end of training."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from mmengine.dist import is_main_process
@@ -42,8 +43,18 @@ class PeriodicHook(Hook):
         """
         raise NotImplementedError
 
+    @staticmethod
+    def picture_path(runner: Runner, folder: str) -> Path:
+        """Return where a picture goes: ``work_dir/folder/kimg_XXXXXX.XXX.png``.
+
+        Args:
+            runner: The runner.
+            folder: Folder under the runner's.
+        """
+        return Path(runner.work_dir, folder, f"kimg_{unwrap(runner.model).kimg:010.3f}.png")
+
     def before_train(self, runner: Runner) -> None:
-        """Take down when training begins.
+        """Note when training begins.
 
         Args:
             runner: The runner.
@@ -77,7 +88,7 @@ class PeriodicHook(Hook):
         self._act_once(runner, runner.iter)
 
     def _is_due(self, runner: Runner) -> bool:
-        if self.interval is not None:
+        if self.interval_kimg is None:
             return self.every_n_train_iters(runner, self.interval)
         before, self._kimg_before = self._kimg_before, unwrap(runner.model).kimg
         return self._kimg_before // self.interval_kimg > before // self.interval_kimg

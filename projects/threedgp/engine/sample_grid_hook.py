@@ -1,10 +1,11 @@
 """Pictures of the same samples throughout training."""
 
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Sized
 from contextlib import contextmanager
 from itertools import chain
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import torch
@@ -13,11 +14,11 @@ from mmagic.registry import HOOKS
 from mmengine.dataset import pseudo_collate
 from mmengine.dist import master_only
 from mmengine.runner import Runner
-from torch import nn
 from torch.utils.data import Dataset
 
 from ..models.generator import GeneratorOutput, Sampling
 from ..models.state_dicts import unwrap
+from ..models.threedgp import ThreeDGP
 from .fixed_inputs import FixedInputs, averaged_pose, draw_fixed_inputs
 from .periodic_hook import PeriodicHook
 from .pictures import colorize_depth, image_grid, save_png, to_bytes
@@ -27,7 +28,7 @@ Strip = list[UInt8[np.ndarray, "h w 3"]]
 
 @HOOKS.register_module()
 class SampleGridHook(PeriodicHook):
-    """Writes grids of samples to ``work_dir/samples/kimg_XXXXXX.png`` and to the visualiser.
+    """Writes grids of samples to ``work_dir/samples/kimg_XXXXXX.XXX.png`` and to the visualiser.
 
     A sample is a strip: colour, rendered depth from near (first colour of the map) to far (last),
     and, if there is a depth adaptor, adapted depth from -1 to 1. Latents, classes, prior cameras
@@ -78,17 +79,17 @@ class SampleGridHook(PeriodicHook):
             runner: The runner.
             step: Iterations done.
         """
-        model = unwrap(runner.model)
+        model: ThreeDGP = unwrap(runner.model)
         inputs = draw_fixed_inputs(model, self.num_samples, self.seed)
         grid = strip_grid(self.fake_strips(model, inputs))
-        save_png(Path(runner.work_dir, "samples", f"kimg_{model.kimg:010.3f}.png"), grid)
+        save_png(self.picture_path(runner, "samples"), grid)
         runner.visualizer.add_image("samples", grid, step)
 
-    def fake_strips(self, model: nn.Module, inputs: FixedInputs) -> list[Strip]:
+    def fake_strips(self, model: ThreeDGP, inputs: FixedInputs) -> list[Strip]:
         """Generate a strip for each input.
 
         Args:
-            model: A ``ThreeDGP``.
+            model: The model.
             inputs: Latents, classes and prior cameras.
         """
         strips = []
@@ -96,7 +97,7 @@ class SampleGridHook(PeriodicHook):
             part = inputs[start : start + self.batch_size]
             camera = averaged_pose(model, part)
             output = model.sample(part.z, part.label, camera, self.sampling)
-            strips += output_strips(output, *_depth_range(model))
+            strips += output_strips(output, *model.generator_of("orig").depth_range)
         return strips
 
 
@@ -114,16 +115,16 @@ def output_strips(output: GeneratorOutput, near: float, far: float) -> list[Stri
     return [list(strip) for strip in zip(*panels, strict=True)]
 
 
-def real_strips(model: nn.Module, dataset: Dataset, n: int, seed: int) -> list[Strip]:
+def real_strips(model: ThreeDGP, dataset: Dataset, n: int, seed: int) -> list[Strip]:
     """Colour and, if there is one, depth of real images as training sees them.
 
     Args:
-        model: A ``ThreeDGP``, for its preprocessor.
+        model: The model, for its preprocessor.
         dataset: Training data with its pipeline.
         n: Most images to show.
         seed: What decides which.
     """
-    indices = np.random.default_rng(seed).permutation(len(dataset))[:n]
+    indices = np.random.default_rng(seed).permutation(len(cast(Sized, dataset)))[:n]
     with _random_state_kept():
         batch = pseudo_collate([dataset[int(index)] for index in indices])
     samples = model.data_preprocessor(batch, True)["data_samples"]
@@ -138,11 +139,6 @@ def strip_grid(strips: list[Strip]) -> UInt8[np.ndarray, "grid_h grid_w 3"]:
     columns = max(round((len(strips) / len(strips[0])) ** 0.5), 1)
     rows = [strips[start : start + columns] for start in range(0, len(strips), columns)]
     return image_grid([list(chain.from_iterable(row)) for row in rows])
-
-
-def _depth_range(model: nn.Module) -> tuple[float, float]:
-    marching = unwrap(model.generator).marching
-    return marching.near, marching.far
 
 
 @contextmanager

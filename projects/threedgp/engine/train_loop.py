@@ -2,6 +2,7 @@
 
 import math
 from itertools import islice
+from typing import Any
 
 from mmagic.registry import LOOPS
 from mmengine.dataset import InfiniteSampler
@@ -18,7 +19,8 @@ SAMPLER_SEED = "sampler_seed"
 
 def images_per_iteration(dataloader: DataLoader) -> int:
     """Images that all processes together load for one iteration."""
-    return dataloader.batch_sampler.batch_size * get_world_size()
+    batch_sampler: Any = dataloader.batch_sampler
+    return batch_sampler.batch_size * get_world_size()
 
 
 @LOOPS.register_module()
@@ -42,6 +44,8 @@ class KimgTrainLoop(IterBasedTrainLoop):
     Raises:
         ValueError: If a length is not positive.
     """
+
+    dataloader_iterator: Any
 
     def __init__(
         self,
@@ -70,12 +74,13 @@ class KimgTrainLoop(IterBasedTrainLoop):
             ValueError: If the model does not count.
         """
         model = unwrap(self.runner.model)
-        if not isinstance(getattr(model, "images_seen", None), Tensor):
+        images_seen = getattr(model, "images_seen", None)
+        if not isinstance(images_seen, Tensor):
             raise ValueError(
                 f"model: got {type(model).__name__} without a buffer images_seen, wanted one that "
                 "counts the images it is trained on, such as ThreeDGP"
             )
-        return model.images_seen
+        return images_seen
 
     def run(self) -> nn.Module:
         """Train; the toolkit's loop but for how it continues."""

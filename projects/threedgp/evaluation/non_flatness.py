@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
 from ..models.state_dicts import unwrap
+from ..models.threedgp import ThreeDGP
 
 FRONTAL = dict(camera="mean", marching=dict(cut_quantile=0.5))
 
@@ -89,8 +90,8 @@ class NonFlatnessScore(GenerativeMetric):
             dataloader: Unused.
         """
         super().prepare(module, dataloader)
-        marching = unwrap(unwrap(module).generator).marching
-        self.near, self.far = marching.near, marching.far
+        model: ThreeDGP = unwrap(module)
+        self.near, self.far = model.generator_of("orig").depth_range
 
     def process(self, data_batch: dict, data_samples: Sequence[dict]) -> None:
         """Score the depth maps of a batch.

@@ -6,13 +6,16 @@ from typing import Any
 
 from mmagic.registry import MODELS
 
+Config = Mapping[str, Any]
+"""Type and arguments of a component, or the arguments alone."""
 
-def frozen(**config: Any) -> Mapping[str, Any]:
+
+def frozen(**config: Any) -> Config:
     """Return a read-only config: a default argument that no instance can change for the others."""
     return MappingProxyType(config)
 
 
-def build(config: Mapping[str, Any] | None, **defaults: Any) -> Any:
+def build(config: Config | None, **defaults: Any) -> Any:
     """Build a component.
 
     Args:

@@ -1,7 +1,6 @@
 """Camera generator: learns where the photographers stood (method section 3)."""
 
-from collections.abc import Collection, Mapping
-from typing import Any
+from collections.abc import Collection
 
 import torch
 from jaxtyping import Float
@@ -10,7 +9,7 @@ from torch import Tensor, nn
 
 from ..layers import EqualizedLinear, Label, normalize_second_moment, one_hot_label
 from ..rendering import PITCH_MARGIN, Camera
-from .building import build
+from .building import Config, build
 from .camera_prior import CameraPrior
 
 _PARTS = {"angles": (0, 1, 2), "fov": (3,), "radius": (4,), "look_at": (5, 6, 7)}
@@ -93,7 +92,7 @@ class CameraGenerator(nn.Module):
 
     def __init__(
         self,
-        prior: Mapping[str, Any] | CameraPrior | None = None,
+        prior: Config | CameraPrior | None = None,
         z_dim: int = 512,
         num_classes: int | None = 1000,
         hidden_dim: int = 256,

@@ -3,7 +3,6 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -11,7 +10,7 @@ from mmagic.registry import MODELS
 from torch import Tensor, nn
 
 from ..rendering import CAMERA_FIELDS, PITCH_MARGIN, Camera
-from .building import frozen
+from .building import Config, frozen
 
 _FORMS = ("constant", "uniform", "normal", "truncnorm", "spherical_uniform")
 
@@ -110,7 +109,7 @@ class Distribution:
         return scaled
 
 
-Number = float | Mapping[str, Any]
+Number = float | Config
 """A constant, or the arguments of a ``Distribution`` but its name."""
 
 

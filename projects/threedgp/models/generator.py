@@ -1,8 +1,7 @@
 """The 3DGP generator: style codes, tri-planes, volume rendering, camera and depth (sections 3 to 7)."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any
 
 import torch
 from jaxtyping import Float, Int
@@ -13,7 +12,7 @@ from ..layers import EqualizedLinear, Label, StyleMapping
 from ..rendering import Camera, Patch, RayDraws, RayMarching, pixel_rays, render_rays, sample_planes
 from ..rendering.volume_rendering import Field
 from ..schedules import Linear, Schedule, build_schedule
-from .building import build, frozen
+from .building import Config, build, frozen
 from .camera_generator import CameraGenerator
 from .camera_prior import CameraPrior
 from .depth_adaptor import DepthAdaptor
@@ -169,14 +168,14 @@ class ThreeDGPGenerator(nn.Module):
         noise_size: int = 512,
         w_dim: int = 512,
         mapping_layers: int = 2,
-        planes: Mapping[str, Any] | None = None,
+        planes: Config | None = None,
         mlp_hidden_dim: int = 64,
         cube_scale: float = 0.5,
-        marching: Mapping[str, Any] | None = None,
+        marching: Config | None = None,
         density_noise: Schedule = Linear(1.0, 0.0, over_kimg=5000),
-        camera_prior: Mapping[str, Any] = frozen(type="CameraPrior"),
-        camera_generator: Mapping[str, Any] | None = frozen(type="CameraGenerator"),
-        depth_adaptor: Mapping[str, Any] | None = frozen(type="DepthAdaptor"),
+        camera_prior: Config = frozen(type="CameraPrior"),
+        camera_generator: Config | None = frozen(type="CameraGenerator"),
+        depth_adaptor: Config | None = frozen(type="DepthAdaptor"),
         rays_per_chunk: int = 2**14,
     ) -> None:
         super().__init__()

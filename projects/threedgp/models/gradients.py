@@ -1,6 +1,7 @@
-"""Gradients between backward and step (method section 10)."""
+"""Which parameters get gradients, and what becomes of these before the step (method section 10)."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 
 import torch
 from jaxtyping import Float, Int
@@ -27,3 +28,20 @@ def sanitize_gradients(
         torch.nan_to_num(gradient, nan=0.0, posinf=_LARGE, neginf=-_LARGE, out=gradient)
     norm = torch.stack(torch._foreach_norm(gradients)).norm()
     return norm, bad
+
+
+@contextmanager
+def without_gradients(parameters: Sequence[nn.Parameter]) -> Iterator[None]:
+    """Let no gradient reach these parameters for a while."""
+    for parameter in parameters:
+        parameter.requires_grad_(False)
+    try:
+        yield
+    finally:
+        for parameter in parameters:
+            parameter.requires_grad_(True)
+
+
+def untouched(output: Tensor | None) -> Tensor | float:
+    """Return a zero that keeps a head in the graph, since distributed training wants all of it."""
+    return 0.0 if output is None else 0 * output.sum()

@@ -1,8 +1,10 @@
 """The training step and the sampling interface of 3DGP (method sections 9 and 10)."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import nullcontext
 from dataclasses import replace
+from functools import reduce
+from operator import add
 from typing import Any, cast
 
 import torch
@@ -19,19 +21,18 @@ from ..rendering import Camera, Patch, extract_patches
 from .adversarial_loss import ThreeDGPAdversarialLoss
 from .batches import FakeBatch, RealBatch
 from .blur_fade import BlurFade
-from .building import build, frozen
+from .building import Config, build, frozen
 from .camera_regularizers import CameraRegularizer
 from .checks import check_parts, check_wrappers, discriminator_defaults
 from .discriminator import ThreeDGPDiscriminator
 from .distillation import KnowledgeDistillationLoss
 from .generator import CameraBatch, GeneratorOutput, Sampling, ThreeDGPGenerator
-from .gradients import sanitize_gradients
+from .gradients import sanitize_gradients, untouched, without_gradients
 from .packing import pack_samples
 from .patch_sampler import PatchSampler
 from .r1_regularizer import R1Regularizer
 from .state_dicts import handle_misfits, unwrap, without_wrappers
 
-Config = Mapping[str, Any]
 Logs = dict[str, Tensor]
 Phase = Callable[[RealBatch], tuple[Float[Tensor, ""], Logs]]
 
@@ -108,7 +109,7 @@ class ThreeDGP(BaseConditionalGAN):
         self.register_buffer("label_distribution", torch.full((classes,), 1 / classes))
         self._register_state_dict_hook(without_wrappers)
         if theirs is not None:
-            check_parts(ours, theirs, patch_sampler is not None, distillation is not None)
+            check_parts(ours, theirs, self.patch_sampler is not None, self.distillation is not None)
 
     @property
     def _generator(self) -> ThreeDGPGenerator:
@@ -163,7 +164,7 @@ class ThreeDGP(BaseConditionalGAN):
         chunks = real.split(self.micro_batch_size or len(real))
         logs: Logs = {}
         trainable = [p for p in self._discriminator.parameters() if p.requires_grad]
-        with _frozen(trainable):
+        with without_gradients(trainable):
             logs |= self._optimize(self.generator_phase, "generator", optim_wrapper, chunks)
         logs |= self._optimize(self.discriminator_phase, "discriminator", optim_wrapper, chunks)
         self._generator.mapping.track(logs.pop("w_mean"))
@@ -255,20 +256,25 @@ class ThreeDGP(BaseConditionalGAN):
         """Loss of the generator: adversarial and camera terms."""
         fakes = self.draw_fakes(len(chunk))
         batches = self._draw_camera_batches()
-        output: GeneratorOutput = self.generator(
+        output = self._generate(self.generator, fakes, CameraBatch.cat(batches))
+        logits = self.judge(output.images, fakes.label, fakes.patch, self._discriminator)
+        logs = dict(loss_g_adv=self.adversarial_loss.generator(logits).mean())
+        if output.batch_cameras is not None:
+            logs |= self._camera_losses(batches, output.batch_cameras)
+        return _total(logs), logs
+
+    def _generate(
+        self, generator: nn.Module, fakes: FakeBatch, camera_batch: CameraBatch | None = None
+    ) -> GeneratorOutput:
+        return generator(
             fakes.z,
             fakes.label,
             prior=fakes.prior,
             patch=fakes.patch,
             sampling=self.training_sampling(),
-            camera_batch=CameraBatch.cat(batches),
+            camera_batch=camera_batch,
             return_output=True,
         )
-        logits = self.judge(output.images, fakes.label, fakes.patch, self._discriminator)
-        logs = dict(loss_g_adv=self.adversarial_loss.generator(logits).mean())
-        if output.batch_cameras is not None:
-            logs |= self._camera_losses(batches, output.batch_cameras)
-        return sum(logs.values()), logs
 
     def _draw_camera_batches(self) -> list[CameraBatch]:
         batches = []
@@ -292,14 +298,7 @@ class ThreeDGP(BaseConditionalGAN):
         """Loss of the discriminator: adversarial on both, distillation on reals."""
         fakes = self.draw_fakes(len(chunk))
         with torch.no_grad():
-            output: GeneratorOutput = self._generator(
-                fakes.z,
-                fakes.label,
-                prior=fakes.prior,
-                patch=fakes.patch,
-                sampling=self.training_sampling(),
-                return_output=True,
-            )
+            output = self._generate(self._generator, fakes)
         patch = self.draw_patch(len(chunk))
         fake = self.judge(output.images, fakes.label, fakes.patch, self.discriminator)
         real, predicted = self._judge_real(self._real_patches(chunk, patch), chunk, patch)
@@ -307,19 +306,20 @@ class ThreeDGP(BaseConditionalGAN):
         if self.distillation is not None:
             scales = None if patch is None else patch.scales[:, 0]
             logs["loss_d_kd"] = self.distillation(predicted, chunk.features, scales, self.kimg)
-        loss = sum(logs.values()) + _untouched(predicted)
+        loss = _total(logs) + untouched(predicted)
         logs |= {"logits/fake": fake.mean(), "logits/real": real.mean()}
         return loss, logs | dict(w_mean=output.ws[:, 0].mean(dim=0))
 
-    def r1_phase(self, r1: R1Regularizer, chunk: RealBatch, batch_size: int) -> tuple[Float[Tensor, ""], Logs]:
+    def r1_phase(self, chunk: RealBatch, batch_size: int) -> tuple[Float[Tensor, ""], Logs]:
         """Lazy R1 penalty on real patches, times its interval."""
+        assert self.r1 is not None
         patch = self.draw_patch(len(chunk))
         images = self._real_patches(chunk, patch).detach().requires_grad_()
         logits, predicted = self._judge_real(images, chunk, patch)
-        gamma = r1.weight(self._generator.image_size, batch_size)
-        penalty = r1(logits, images, gamma).mean()
+        gamma = self.r1.weight(self._generator.image_size, batch_size)
+        penalty = self.r1(logits, images, gamma).mean()
         # The penalty does not depend on the last bias: keep it in the graph as well.
-        loss = penalty * r1.interval + _untouched(predicted) + _untouched(logits)
+        loss = penalty * self.r1.interval + untouched(predicted) + untouched(logits)
         return loss, dict(loss_d_r1=penalty)
 
     def _judge_real(
@@ -432,17 +432,5 @@ class ThreeDGP(BaseConditionalGAN):
         super()._load_from_state_dict(state_dict, prefix, *args, **kwargs)
 
 
-def _untouched(output: Tensor | None) -> Tensor | float:
-    """Return a zero that keeps a head in the graph, since distributed training wants all of it."""
-    return 0.0 if output is None else 0 * output.sum()
-
-
-@contextmanager
-def _frozen(parameters: list[nn.Parameter]) -> Iterator[None]:
-    for parameter in parameters:
-        parameter.requires_grad_(False)
-    try:
-        yield
-    finally:
-        for parameter in parameters:
-            parameter.requires_grad_(True)
+def _total(losses: Logs) -> Float[Tensor, ""]:
+    return reduce(add, losses.values())

@@ -22,9 +22,7 @@ def encode_depth(depth: NDArray, settings: ToySettings) -> NDArray[np.uint16]:
     return np.round(np.clip(share, 0, 1) * MAX_VALUE).astype(np.uint16)
 
 
-def corrupt_depth(
-    depth: NDArray, seed: int, index: int, settings: ToySettings
-) -> NDArray[np.uint16]:
+def corrupt_depth(depth: NDArray, seed: int, index: int, settings: ToySettings) -> NDArray[np.uint16]:
     """Imitates the output of a monocular depth estimator; larger is farther.
 
     Scale and shift are lost because the result fills the 16-bit range of every image, give or take
@@ -59,12 +57,14 @@ def _bend(image: Array, rng: np.random.Generator) -> Array:
     x = grid[None, :] + reach * _smooth_field(side, rng)
     y = grid[:, None] + reach * _smooth_field(side, rng)
     x, y = x.astype(np.float32), y.astype(np.float32)
-    return cv2.remap(image, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    bent = cv2.remap(image, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    return np.asarray(bent, dtype=np.float64)
 
 
 def _smooth_field(side: int, rng: np.random.Generator) -> Array:
     """Returns a low-frequency field (side, side) with values around [-1, 1]."""
-    return cv2.resize(rng.uniform(-1, 1, (4, 4)), (side, side), interpolation=cv2.INTER_CUBIC)
+    field = cv2.resize(rng.uniform(-1, 1, (4, 4)), (side, side), interpolation=cv2.INTER_CUBIC)
+    return np.asarray(field, dtype=np.float64)
 
 
 def _plane(side: int, rng: np.random.Generator) -> Array:

@@ -23,6 +23,7 @@ from .settings import ToySettings
 
 GENERATOR = "make_toy_scenes"
 DEPTH_KINDS = ("corrupted", "exact")
+# Those of the plugin, which is not imported: every process would load the toolkit for them.
 CAMERA_COLUMNS = (
     "yaw",
     "pitch",
@@ -79,9 +80,7 @@ class ToyDataset:
         }
 
 
-def write_dataset(
-    out: Path, dataset: ToyDataset, workers: int = 1, overwrite: bool = False
-) -> None:
+def write_dataset(out: Path, dataset: ToyDataset, workers: int = 1, overwrite: bool = False) -> None:
     """Renders a data set into a folder that appears only when it is complete.
 
     Args:

@@ -55,9 +55,7 @@ class Distribution:
         return min(max(normal.inv_cdf(min(max(quantile, 1e-12), 1 - 1e-12)), low), high)
 
 
-def parse_distribution(
-    text: str, flag: str, low: float = -math.inf, high: float = math.inf
-) -> Distribution:
+def parse_distribution(text: str, flag: str, low: float = -math.inf, high: float = math.inf) -> Distribution:
     """Reads a distribution and checks that all its draws stay inside an open interval.
 
     Args:

@@ -59,9 +59,10 @@ def _read(path: Path) -> NDArray:
 
 
 def _depth_tile(depth: NDArray) -> NDArray[np.uint8]:
-    return cv2.applyColorMap(_fit((255 - depth // 257).astype(np.uint8)), cv2.COLORMAP_INFERNO)
+    tile = _fit((255 - depth // 257).astype(np.uint8))
+    return np.asarray(cv2.applyColorMap(tile, cv2.COLORMAP_INFERNO), dtype=np.uint8)
 
 
 def _fit(image: NDArray) -> NDArray[np.uint8]:
     method = cv2.INTER_AREA if len(image) > TILE else cv2.INTER_CUBIC
-    return cv2.resize(image, (TILE, TILE), interpolation=method)
+    return np.asarray(cv2.resize(image, (TILE, TILE), interpolation=method), dtype=np.uint8)

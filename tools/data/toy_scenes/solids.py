@@ -195,9 +195,7 @@ def dot(first: Array, second: Array) -> Array:
     return np.einsum("ij,ij->i", *np.broadcast_arrays(first, second))
 
 
-def slab_entries(
-    origins: Array, directions: Array, lower: Array, upper: Array
-) -> tuple[Array, Array]:
+def slab_entries(origins: Array, directions: Array, lower: Array, upper: Array) -> tuple[Array, Array]:
     """Returns where rays enter and leave the slabs of a box.
 
     Args:

@@ -112,9 +112,7 @@ def sample_ground_texture(rng: np.random.Generator, hue: float) -> Texture:
     return _assemble(rng, kind, colours, rng.uniform(5.0, 10.0))
 
 
-def _assemble(
-    rng: np.random.Generator, kind: str, colours: list[Array], frequency: float
-) -> Texture:
+def _assemble(rng: np.random.Generator, kind: str, colours: list[Array], frequency: float) -> Texture:
     angle, rise = rng.uniform(-np.pi, np.pi), rng.uniform(-0.7, 0.7)
     direction = np.array([np.cos(angle), rise, np.sin(angle)])
     return Texture(
