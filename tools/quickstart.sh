@@ -7,7 +7,7 @@
 #       --depth-model NAME_OR_DIR                   ... with depth from this `transformers` model
 #       --depth-nearer-larger                       ... which gives more for nearer points (DPT, MiDaS)
 #   THREEDGP_NO_VENV=1                              uses the active environment, not .venv
-#   THREEDGP_QUICKSTART_KIMG=N                      trains on N thousand images (default 8)
+#   THREEDGP_QUICKSTART_KIMG=N                      trains on N thousand images (5 on CPU, 100 on GPU)
 set -euo pipefail
 
 ROOT="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)"
@@ -15,13 +15,14 @@ OUT=work_dirs/quickstart
 CONFIG=configs/3dgp_quickstart.py
 
 # What sets the run's length and size, and what a training set without depth changes in the config.
-KIMG="${THREEDGP_QUICKSTART_KIMG:-8}"
+KIMG="${THREEDGP_QUICKSTART_KIMG:-}" # thousands of images; empty: by what there is, see below
+KIMG_ON_CPU=5
+KIMG_ON_GPU=100
 RESOLUTION=32
 NUM_SCENES=1024
 MAX_PHOTOS=2000
 MAX_PHOTOS_WITH_DEPTH=200 # a depth model takes about a second each on CPU
 SEED=0
-TRAIN_OPTIONS=("train_cfg.total_kimg=$KIMG")
 NO_DEPTH_OPTIONS=(model.generator.depth_adaptor=None train_dataloader.dataset.use_depth=False)
 num_classes_options() { printf '%s\n' "model.num_classes=$1"; }
 
@@ -126,7 +127,11 @@ mkdir -p "$OUT"
 rm -rf -- "$OUT/data" "$OUT/train" "$OUT"/*.png "$OUT"/*.mp4 "$OUT"/metrics.{json,md}
 
 step "making the training set" make_data
-OPTIONS=("${TRAIN_OPTIONS[@]}")
+if [[ -z "$KIMG" ]]; then
+    has_gpu="$("$PYTHON" -c 'import torch; print(int(torch.cuda.is_available()))')"
+    KIMG=$((has_gpu ? KIMG_ON_GPU : KIMG_ON_CPU))
+fi
+OPTIONS=("train_cfg.total_kimg=$KIMG")
 [[ -z "$PHOTOS" ]] || adapt_to_photos
 COMMON=(--work-dir "$OUT/train" --data-root "$OUT/data/train" --cfg-options "${OPTIONS[@]}")
 

@@ -1,4 +1,4 @@
-# Optimisers, length of training, logs, checkpoints and evaluation; every interval is in steps of the whole batch.
+# Optimisers, length of training, logs, checkpoints and evaluation; intervals are in steps of a whole batch.
 _base_ = ["mmagic::_base_/gen_default_runtime.py"]
 
 # R1 is applied every 16th step: Adam is corrected for it (StyleGAN2, appendix B).

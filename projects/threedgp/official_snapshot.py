@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -145,7 +145,7 @@ class _Unpickler(pickle.Unpickler):
 
     harmless = _HARMLESS
 
-    def __init__(self, file: BinaryIO) -> None:
+    def __init__(self, file: io.BufferedIOBase) -> None:
         super().__init__(file)
         self.classes: dict[str, type[_Record]] = {}
 

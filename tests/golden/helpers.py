@@ -8,8 +8,6 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-import projects.threedgp.models.camera_generator
-import projects.threedgp.models.depth_adaptor  # noqa: F401
 from projects.threedgp.models.discriminator import ThreeDGPDiscriminator
 from projects.threedgp.models.generator import ThreeDGPGenerator
 from projects.threedgp.official_names import load_official, ours_to_official

@@ -3,6 +3,7 @@
 Writes OUT.pth, a checkpoint of our own kind, and OUT.py beside it, the config that belongs to it; both go
 to tools/test.py, tools/render.py, the inferencer, and as `load_from` into training. Nothing in the
 snapshot is executed. One that does not map tensor by tensor is refused, with the list of what does not.
+How often each class occurs is not in a snapshot: labels are drawn evenly until training sees the data.
 """
 
 import argparse
@@ -62,6 +63,8 @@ def main(argv: Sequence[str] | None = None) -> None:
 def derive_config(snapshot: OfficialSnapshot) -> Config:
     """The whole config: the stored model and optimisers, our data, runtime and evaluation."""
     config = Config.fromfile(BASE_CONFIG)
+    for name in [name for name in config if name.startswith("_")]:
+        config.pop(name)
     head = snapshot.discriminator.get(FEATURE_BIAS)
     config.model = model_config(snapshot.config, None if head is None else len(head))
     config.optim_wrapper = optimizer_config(snapshot.config)
@@ -72,6 +75,8 @@ def derive_config(snapshot: OfficialSnapshot) -> Config:
         use_depth=generator.depth_adaptor is not None,
     )
     config.train_dataloader.dataset.update(data)
+    if config.model.distillation is None:
+        config.train_dataloader.dataset.features = None
     for loader in (config.val_dataloader, config.test_dataloader):
         loader.dataset.update(data, use_depth=False)
     config.resolution = generator.image_size

@@ -55,7 +55,6 @@ class ThreeDGP(BaseConditionalGAN):
         patch_sampler: Config of the patch sampler, whose ``min_scale`` defaults to patch size over image
             size; None trains on whole images.
         blur_fade: Config of the blur of the discriminator's inputs; None for none.
-        augmentation: Config of a module that augments the discriminator's inputs (N, C, H, W); None for none.
         ema_config: Config of the weight average; None for none.
         micro_batch_size: Most images in one forward pass of a process. A larger batch accumulates gradients
             over several, phase by phase, which is the same optimisation.
@@ -79,7 +78,6 @@ class ThreeDGP(BaseConditionalGAN):
         camera_regularizers: Sequence[Config] | None = None,
         patch_sampler: Config | None = frozen(type="PatchSampler"),
         blur_fade: Config | None = frozen(type="BlurFade"),
-        augmentation: Config | None = None,
         ema_config: Config | None = frozen(type="ImagesSeenEMA"),
         micro_batch_size: int | None = None,
         deterministic_eval: bool = False,
@@ -245,9 +243,7 @@ class ThreeDGP(BaseConditionalGAN):
         discriminator: nn.Module,
         features: bool = False,
     ) -> Any:
-        """Show images to the discriminator, augmented and blurred as training does."""
-        if self.augmentation is not None:
-            images = self.augmentation(images)
+        """Show images to the discriminator, blurred as training does."""
         if self.blur_fade is not None:
             images = self.blur_fade(images, self.kimg)
         return discriminator(images, label=label, patch=patch, return_features=features)
