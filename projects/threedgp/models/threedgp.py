@@ -99,7 +99,6 @@ class ThreeDGP(BaseConditionalGAN):
         min_scale = ours.patch_size / ours.image_size
         self.patch_sampler: PatchSampler | None = build(patch_sampler, min_scale=min_scale)
         self.blur_fade: BlurFade | None = build(blur_fade)
-        self.augmentation: nn.Module | None = build(augmentation)
         self.micro_batch_size, self.deterministic_eval = micro_batch_size, deterministic_eval
         self.strict_load = strict_load
         self.register_buffer("images_seen", torch.zeros((), dtype=torch.long))
