@@ -2,6 +2,7 @@
 _base_ = ["3dgp_toy64.py"]
 
 _widths = dict(cbase=1024, cmax=64)
+_emd = dict(yaw=2.0, pitch=2.0, fov_deg=0.01, look_at_yaw=1e-4, look_at_pitch=1e-4, look_at_radius=1e-4)
 model = dict(
     generator=dict(
         image_size=32,
@@ -16,7 +17,7 @@ model = dict(
     discriminator=dict(patch_conditioning=False, code_dim=64, **_widths),
     patch_sampler=None,
     camera_regularizers=[
-        dict(type="CameraEMDRegularizer", ramp=dict(start=0.0, end=1.0, over_kimg=5)),
+        dict(type="CameraEMDRegularizer", weights=_emd, ramp=dict(start=0.0, end=1.0, over_kimg=5)),
         dict(type="CameraMeanRegularizer", num_samples=64),
     ],
     blur_fade=dict(init_sigma=3.0, fade_kimg=2),
@@ -34,6 +35,7 @@ _metrics = [
 ]
 val_evaluator = dict(metrics=_metrics)
 test_evaluator = val_evaluator
+log_processor = dict(window_size=20)
 default_hooks = dict(
     logger=dict(interval=20), checkpoint=dict(interval=400, max_keep_ckpts=1, save_best=None)
 )
@@ -43,4 +45,4 @@ custom_hooks = [
     dict(type="SampleGridHook", interval=200),
     dict(type="CameraHistogramHook", interval=400),
 ]
-train_cfg = dict(total_kimg=8, val_interval_kimg=None)
+train_cfg = dict(total_kimg=4, val_interval_kimg=None)

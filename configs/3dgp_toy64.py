@@ -4,6 +4,8 @@ _base_ = ["_base_/3dgp_model.py", "_base_/3dgp_data.py", "_base_/3dgp_runtime.py
 
 data_root = "data/toy64/train"
 _widths = dict(cbase=4096, cmax=128)
+# The release's weight of the field of view (1e-4) lets it drift to a bound within minutes.
+_emd = dict(yaw=2.0, pitch=2.0, fov_deg=0.01, look_at_yaw=1e-4, look_at_pitch=1e-4, look_at_radius=1e-4)
 model = dict(
     num_classes=8,
     generator=dict(
@@ -30,7 +32,7 @@ model = dict(
     distillation=None,
     r1=dict(gamma=0.05),
     camera_regularizers=[
-        dict(type="CameraEMDRegularizer", ramp=dict(start=0.0, end=1.0, over_kimg=400)),
+        dict(type="CameraEMDRegularizer", weights=_emd, ramp=dict(start=0.0, end=1.0, over_kimg=400)),
         dict(type="CameraMeanRegularizer"),
     ],
     patch_sampler=dict(beta=dict(over_kimg=400)),

@@ -268,9 +268,7 @@ def snapshot_bytes(states: dict[str, dict], config: dict = CONFIG, protocol: int
     with official_classes() as classes:
         root = config_record(classes, config)
         model = root._content["model"]._content
-        parts = {
-            name: module_state(classes, states[name], cfg=model["generator"]) for name in ("G", "G_ema")
-        }
+        parts = {name: module_state(classes, states[name], cfg=model["generator"]) for name in ("G", "G_ema")}
         data = {name: Persistent(classes["rebuild"], "Generator", part) for name, part in parts.items()}
         state = module_state(classes, states["D"], cfg=model["discriminator"])
         data["D"] = make_record(classes["discriminator"], **state)

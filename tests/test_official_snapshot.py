@@ -140,7 +140,7 @@ def test_a_file_cannot_change_the_reader(states, tmp_path):
     """BUILD on a class would set attributes of the class itself."""
     path = tmp_path / "evil.pkl"
     path.write_bytes(b"\x80\x04\x8c\x0bcollections\x8c\x0bOrderedDict\x93}\x8c\x04name\x8c\x01x\x86b.")
-    with pytest.raises(ValueError, match="evil.pkl"):
+    with pytest.raises(ValueError, match=r"evil\.pkl"):
         read_official_snapshot(path)
     path.write_bytes(snapshot_bytes(states))
     assert read_official_snapshot(path).images_seen == 8
@@ -156,7 +156,13 @@ def test_a_truncated_file_is_named(states, tmp_path, keep):
 
 @pytest.mark.parametrize(
     "data",
-    [b"PK\x03\x04 a zip file", b"\x89HDF\r\n", b"not a pickle at all", pickle.dumps({"G": 1}), pickle.dumps(3)],
+    [
+        b"PK\x03\x04 a zip file",
+        b"\x89HDF\r\n",
+        b"not a pickle at all",
+        pickle.dumps({"G": 1}),
+        pickle.dumps(3),
+    ],
 )
 def test_other_files_are_named(tmp_path, data):
     path = tmp_path / "other.pkl"

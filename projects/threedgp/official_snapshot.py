@@ -67,8 +67,8 @@ class OfficialSnapshot:
         generator: State of ``G`` under its official names, buffers included, on the CPU.
         generator_ema: State of ``G_ema``.
         discriminator: State of ``D``.
-        config: The stored configuration, with all references resolved: ``model``, ``camera``, ``training`` and
-            ``dataset`` (and what else there is).
+        config: The stored configuration with all references resolved: ``model``, ``camera``, ``training``,
+            ``dataset``, and what else there is.
         images_seen: Images seen in training (``cur_nimg``).
     """
 
@@ -277,12 +277,8 @@ def _plain(node: Any) -> Any:
         return {_plain(key): _plain(value) for key, value in node.keyed}
     if node.name.startswith("omegaconf.") and isinstance(node.state, dict):
         content = node.state["_content"] if "_content" in node.state else node.state.get("_val")
-        return _plain(content.items if _is_list(content) else content)
+        return _plain(content.items if isinstance(content, _Record) else content)
     return f"<{node.name}>"
-
-
-def _is_list(node: Any) -> bool:
-    return isinstance(node, _Record) and node.name == "builtins.list"
 
 
 def _resolve(node: Any, root: dict[str, Any], depth: int = 0) -> Any:

@@ -26,7 +26,7 @@ def frame(camera):
 
 
 def rays(camera, side, scale=1.0, offset=(0.0, 0.0)):
-    """Origin and unit directions through the pixels of a patch, row by row from the top (method section 2)."""
+    """Origin and unit directions of a patch's pixels, row by row from the top (method section 2)."""
     right, up, backward, position = frame(camera)
     distance = 1 / math.tan(math.radians(camera[3]) / 2)
     directions = []

@@ -27,7 +27,7 @@ def block(p, name, x, code, down, clamp):
 
 
 def minibatch_std(maps, group):
-    """Deviation within groups of samples n / group apart (progressive GANs, Karras et al. 2018, section 3)."""
+    """Deviation within groups of samples n / group apart (progressive GANs, section 3)."""
     maps = np.asarray(maps)
     stride = len(maps) // group
     deviations = [np.sqrt(maps[i::stride].var(axis=0) + 1e-8).mean() for i in range(stride)]

@@ -42,10 +42,10 @@ def correlate(x, kernel, stride=1):
     k = kernel.shape[-1]
     rows, columns = ((n - k) // stride + 1 for n in x.shape[1:])
     out = np.zeros((len(kernel), rows, columns))
-    for i in range(rows):
-        for j in range(columns):
-            window = x[:, i * stride : i * stride + k, j * stride : j * stride + k]
-            out[:, i, j] = np.tensordot(kernel, window, axes=3)
+    for i in range(k):
+        for j in range(k):
+            seen = x[:, i : i + stride * rows : stride, j : j + stride * columns : stride]
+            out += np.tensordot(kernel[:, :, i, j], seen, axes=1)
     return out
 
 
@@ -121,7 +121,7 @@ def code_mapping(p, name, x):
 
 
 def planes(p, ws):
-    """Style codes to three feature planes: skip generator (StyleGAN2, section 4.1; EG3D, Chan et al. 2022)."""
+    """Style codes to feature planes: skip generator (StyleGAN2, section 4.1; EG3D, Chan et al. 2022)."""
     codes, x, image = list(ws), None, None
     for block in numbered(p, "decoder.blocks."):
         if x is None:

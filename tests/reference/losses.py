@@ -35,7 +35,7 @@ def distillation_kl(predicted, target):
 
 
 def transport_cost(a, b):
-    """Squared-distance optimal transport between two samples, by solving the assignment (method section 3)."""
+    """Squared-distance optimal transport of two samples, by solving the assignment (method section 3)."""
     costs = (a[:, None] - b[None]) ** 2
     return costs[linear_sum_assignment(costs)].mean()
 

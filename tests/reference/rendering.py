@@ -1,6 +1,7 @@
 """Volume rendering in plain NumPy, one ray at a time."""
 
 import math
+from itertools import pairwise
 
 import numpy as np
 
@@ -40,8 +41,9 @@ def stratified(u, mip=False):
     grid = [i / (k - 1) for i in range(k)]
     if mip:
         return np.array([g + draw / (k - 1) for g, draw in zip(grid, u, strict=True)])
-    edges = [0.0] + [(a + b) / 2 for a, b in zip(grid[:-1], grid[1:], strict=True)] + [1.0]
-    return np.array([low + draw * (high - low) for low, high, draw in zip(edges[:-1], edges[1:], u, strict=True)])
+    edges = [0.0] + [(a + b) / 2 for a, b in pairwise(grid)] + [1.0]
+    pairs = zip(pairwise(edges), u, strict=True)
+    return np.array([low + draw * (high - low) for (low, high), draw in pairs])
 
 
 def intervals(where, colour, raw, options):
@@ -77,14 +79,14 @@ def march(where, colour, raw, options):
 def smoothed(weights):
     """Widen a histogram of weights (mip-NeRF, Barron et al. 2021, equation 18), with 0.01 added."""
     padded = [-math.inf, *weights, -math.inf]
-    largest = [max(a, b) for a, b in zip(padded[:-1], padded[1:], strict=True)]
-    return np.array([(a + b) / 2 for a, b in zip(largest[:-1], largest[1:], strict=True)]) + 0.01
+    largest = [max(a, b) for a, b in pairwise(padded)]
+    return np.array([(a + b) / 2 for a, b in pairwise(largest)]) + 0.01
 
 
 def importance(s, weights, u, mip=False):
     """Inverse transform sampling of the coarse weights (NeRF, equation 5 and section 5.2)."""
     edges = (s[1:] + s[:-1]) / 2
-    mass = (smoothed(weights) if mip else weights + 1e-5)[1:-1][: len(edges) - 1] + 1e-5
+    mass = (smoothed(weights) if mip else weights + 1e-5)[1:-1] + 1e-5
     cdf = [0.0]
     for value in mass / mass.sum():
         cdf.append(cdf[-1] + value)

@@ -71,9 +71,7 @@ def test_the_reference_snapshot_renders_what_it_rendered(reference):
     )
     sampling = Sampling(truncation_psi=0.7, noise_mode="const", draws=draws)
     with torch.no_grad():
-        out = generator(
-            check["in_z"], check["in_c"], camera=camera, sampling=sampling, return_output=True
-        )
+        out = generator(check["in_z"], check["in_c"], camera=camera, sampling=sampling, return_output=True)
         posterior = generator.pose(camera, check["in_z"], check["in_c"]).params
     results = dict(
         img=(out.rgb, 4e-5),

@@ -59,7 +59,7 @@ def official_tensors(model: ThreeDGP, derived: dict[str, dict[str, Tensor]]) -> 
     networks = {"G": model.generator, "D": model.discriminator}
     if model.with_ema_gen:
         networks["G_ema"] = model.generator_ema.module
-    tensors = {}
+    tensors: dict[str, Tensor] = {}
     for network, module in networks.items():
         if module is None:
             continue
