@@ -26,15 +26,15 @@ model = dict(
 )
 _data = dict(batch_size=8, num_workers=1, dataset=dict(resolution=32))
 train_dataloader = _data
-val_dataloader = _data
 test_dataloader = _data
 
 _metrics = [
     dict(type="SWD", prefix="SWD", fake_nums=512, image_shape=(3, 32, 32), sample_model="ema"),
     dict(type="NonFlatnessScore", fake_nums=128),
 ]
-val_evaluator = dict(metrics=_metrics)
-test_evaluator = val_evaluator
+test_evaluator = dict(metrics=_metrics)
+# tools/test.py evaluates at the end; training does not.
+val_dataloader, val_cfg, val_evaluator = None, None, None
 log_processor = dict(window_size=20)
 default_hooks = dict(
     logger=dict(interval=20), checkpoint=dict(interval=400, max_keep_ckpts=1, save_best=None)

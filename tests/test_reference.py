@@ -26,6 +26,7 @@ from projects.threedgp.models.gradients import sanitize_gradients
 from projects.threedgp.models.r1_regularizer import R1Regularizer
 from projects.threedgp.rendering import Camera, Patch, RayDraws, extract_patches, pixel_rays
 from projects.threedgp.rendering.cameras import camera_to_world
+from projects.threedgp.rendering.volume_rendering import march
 from projects.threedgp.schedules import Linear
 from tests.reference import cameras, discriminator, layers, losses, rendering
 from tests.tiny import NUM_CLASSES, PATCH_SIZE, Z_DIM, tiny_discriminator, tiny_generator
@@ -175,6 +176,17 @@ def test_rendering_of_rays(name):
         (colour, depth, _, _), _ = rendering.render(field, origin, direction, options, u, v, noise)
         exactly(out.rgb[0].flatten(1)[:, i], colour, rtol=1e-8)
         exactly(out.depth[0].flatten()[i], depth, rtol=1e-8)
+
+
+@pytest.mark.parametrize("name", MARCHERS)
+def test_a_trace_of_light_passes_opaque_samples(name):
+    """What keeps the product from becoming 0 is too small to show in the images above."""
+    options = tiny_generator(marching=MARCHERS[name]).marching
+    where, colour, raw = uniform(1, 1, 5).sort(dim=-1).values, uniform(1, 1, 5, 3), 1e6 * torch.ones(1, 1, 5)
+    out = march(colour, raw.double(), where, options)
+    *_, light = rendering.march(*(x[0, 0].numpy() for x in (where, colour, raw.double())), vars(options))
+    assert 0 < light < 1e-30
+    assert out.transmittance.item() == pytest.approx(light, rel=1e-9, abs=0)
 
 
 def test_depth_adaptor(generator):

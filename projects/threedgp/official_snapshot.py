@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -200,8 +201,8 @@ class _Storage(_Record):
 
     def tensor(self) -> Tensor:
         """Return a copy of the data as a vector."""
-        raw = bytearray(self.data[self.start :])
-        return torch.frombuffer(raw, dtype=self.dtype) if raw else torch.empty(0, dtype=self.dtype)
+        raw = np.array(memoryview(self.data)[self.start :], np.uint8)
+        return torch.from_numpy(raw).view(self.dtype)
 
 
 def _tensor(record: _Record) -> Tensor:

@@ -22,9 +22,6 @@ from tools import test as test_tool
 from tools.model_converters import mmengine_to_official, official_to_mmengine
 
 SNAPSHOT, CHECK = GOLDEN / "official_snapshot_A.pkl", GOLDEN / "official_snapshot_A_check.npz"
-REFERENCE = pytest.mark.golden(
-    pytest.mark.skipif(not CHECK.is_file(), reason=f"no {CHECK} (set THREEDGP_GOLDEN)")
-)
 
 
 @pytest.fixture(scope="module")
@@ -43,6 +40,9 @@ def converted(states, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def reference(tmp_path_factory):
+    """Our checkpoint of the recorded snapshot, and its config."""
+    if not CHECK.is_file():
+        pytest.skip(f"no {CHECK} (set THREEDGP_GOLDEN)")
     out = tmp_path_factory.mktemp("reference") / "A.pth"
     official_to_mmengine.main([str(SNAPSHOT), str(out)])
     return out.with_suffix(".py"), out
@@ -59,7 +59,7 @@ def assert_exported(files, out, states):
     assert sorted(path.name for path in out.parent.iterdir()) == [out.name]
 
 
-@REFERENCE
+@pytest.mark.golden
 def test_the_reference_snapshot_renders_what_it_rendered(reference):
     model, _ = load_model(*map(str, reference), "cpu")
     check = {name: torch.from_numpy(array) for name, array in np.load(CHECK).items()}
@@ -87,14 +87,14 @@ def test_the_reference_snapshot_renders_what_it_rendered(reference):
         assert error.max() <= relative * scale and error.mean() <= 1e-6 * scale, name
 
 
-@REFERENCE
+@pytest.mark.golden
 def test_the_reference_snapshot_comes_back_bit_by_bit(reference, tmp_path):
     snapshot = read_official_snapshot(SNAPSHOT)
     states = dict(G=snapshot.generator, G_ema=snapshot.generator_ema, D=snapshot.discriminator)
     assert_exported(reference, tmp_path / "A.safetensors", states)
 
 
-@REFERENCE
+@pytest.mark.golden
 def test_the_derived_config_is_that_of_the_reference_cases(reference):
     """The recorded cases carry the same configuration in another form; their model has these numbers."""
     config = Config.fromfile(reference[0])
