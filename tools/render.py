@@ -21,9 +21,10 @@ from tqdm import tqdm
 
 from projects.threedgp.apis import TRAJECTORIES, Rendering, ThreeDGPInferencer, write_video
 from projects.threedgp.engine import launch
-from projects.threedgp.engine.pictures import colorize_depth, image_grid, save_png
+from projects.threedgp.engine.pictures import colorize_depth, enlarge, image_grid, save_png
 
 CAPTION_HEIGHT = 14
+VISIBLE_SIDE = 96
 STRIP_FRAMES = 6
 
 Frame = list[tuple[np.ndarray, np.ndarray]]
@@ -60,6 +61,7 @@ def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
     add("--frames", type=int, default=60)
     add("--fps", type=float, default=30)
     add("--resolution", type=int, help="pixels along a side (default: as trained)")
+    add("--enlarge", type=int, help=f"show pixels as squares of so many (default: {VISIBLE_SIDE} in all)")
     add("--steps-factor", type=float, default=2, help="ray samples, in multiples of training's")
     add("--far-offset", type=float, default=0.0, help="how much farther rays go than in training")
     add("--batch-size", type=int, default=4, help="images at a time")
@@ -75,7 +77,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     config.merge_from_dict(args.cfg_options or {})
     inferencer = ThreeDGPInferencer(config, args.checkpoint, args.device)
     samples = render_samples(inferencer, args)
-    save_png(args.out / "samples.png", samples_picture(samples, inferencer, args.grid[1]))
+    save_png(args.out / "samples.png", samples_picture(samples, inferencer, args.grid[1], args.enlarge))
     print(f"samples: {args.out / 'samples.png'}")
     first = samples[: args.grid[1] if args.orbits is None else args.orbits]
     if first:
@@ -101,13 +103,22 @@ def render_samples(inferencer: ThreeDGPInferencer, args: argparse.Namespace) -> 
     return inferencer.sample(count, labels, args.seed, **render_options(args))
 
 
-def samples_picture(samples: Sequence[Rendering], inferencer: ThreeDGPInferencer, columns: int) -> np.ndarray:
+def pictures_of(sample: Rendering, inferencer: ThreeDGPInferencer, factor: int | None) -> list[np.ndarray]:
+    """Colour, depth, and adapted depth if there is one, enlarged (None: to a size that can be seen)."""
+    parts = [sample.rgb, colorize_depth(sample.depth, *inferencer.depth_range)]
+    if sample.adapted_depth is not None:
+        parts.append(colorize_depth(sample.adapted_depth, -1, 1))
+    factor = factor or max(-(-VISIBLE_SIDE // len(sample.rgb)), 1)
+    return [enlarge(part, factor) for part in parts]
+
+
+def samples_picture(
+    samples: Sequence[Rendering], inferencer: ThreeDGPInferencer, columns: int, factor: int | None
+) -> np.ndarray:
     """The grid: each sample as colour, depth and adapted depth, under the name of its class."""
     cells = []
     for sample in samples:
-        parts = [sample.rgb, colorize_depth(sample.depth, *inferencer.depth_range)]
-        if sample.adapted_depth is not None:
-            parts.append(colorize_depth(sample.adapted_depth, -1, 1))
+        parts = pictures_of(sample, inferencer, factor)
         cells.append(captioned(image_grid([parts], gap=0), inferencer.class_name(sample.label)))
     return image_grid([cells[i : i + columns] for i in range(0, len(cells), columns)])
 
@@ -159,7 +170,8 @@ def orbit_frames(
     ]
     bar = tqdm(zip(*orbits, strict=True), desc="Orbits", total=args.frames, unit="frame")
     for renderings in bar:
-        yield [(each.rgb, colorize_depth(each.depth, *inferencer.depth_range)) for each in renderings]
+        pictures = [pictures_of(each, inferencer, args.enlarge) for each in renderings]
+        yield [(rgb, depth) for rgb, depth, *_ in pictures]
 
 
 if __name__ == "__main__":

@@ -36,7 +36,7 @@ def picture_size(path):
 
 
 def test_pictures_and_video_have_the_sizes_asked_for(files, tmp_path, capsys):
-    run(files, tmp_path, "--grid", "2x3", "--labels", "bee", 4, "--frames", 8, "--fps", 12)
+    run(files, tmp_path, "--enlarge", 1, "--grid", "2x3", "--labels", "bee", 4, "--frames", 8, "--fps", 12)
     assert sorted(path.name for path in tmp_path.iterdir()) == [
         "orbit.mp4",
         "orbit.png",
@@ -57,7 +57,9 @@ def test_pictures_and_video_have_the_sizes_asked_for(files, tmp_path, capsys):
 
 def test_the_video_can_be_short_or_left_out(files, tmp_path):
     run(files, tmp_path / "short", "--grid", "1x1", "--frames", 2, "--trajectory", "line")
-    assert picture_size(tmp_path / "short" / "orbit.png") == (2 * SIDE + GAP, 2 * SIDE + GAP)
+    side = render.VISIBLE_SIDE
+    assert side % SIDE == 0
+    assert picture_size(tmp_path / "short" / "orbit.png") == (2 * side + GAP, 2 * side + GAP)
     run(files, tmp_path / "none", "--grid", "1x1", "--orbits", 0)
     assert [path.name for path in (tmp_path / "none").iterdir()] == ["samples.png"]
 

@@ -35,6 +35,11 @@ def colorize_depth(
     return colormaps[colormap](np.ma.masked_invalid(scaled), bytes=True)[..., :3]
 
 
+def enlarge(picture: UInt8[np.ndarray, "h w 3"], factor: int) -> UInt8[np.ndarray, "big_h big_w 3"]:
+    """Show each pixel as a square of ``factor`` pixels."""
+    return picture.repeat(factor, axis=0).repeat(factor, axis=1)
+
+
 def image_grid(
     rows: Sequence[Sequence[UInt8[np.ndarray, "h w 3"]]], gap: int = 2
 ) -> UInt8[np.ndarray, "grid_h grid_w 3"]:
