@@ -47,8 +47,9 @@ def test_the_step_moves_both_networks(whole_batch_state):
     assert whole_batch_state["images_seen"] == 16
 
 
-def test_micro_batches_take_the_same_step(whole_batch_state):
-    assert_same(state_after_two_steps(micro_batch_size=2), whole_batch_state)
+@pytest.mark.parametrize("size", [2, 3])
+def test_micro_batches_take_the_same_step(whole_batch_state, size):
+    assert_same(state_after_two_steps(micro_batch_size=size), whole_batch_state)
 
 
 def test_two_processes_take_the_same_step(whole_batch_state, tmp_path):

@@ -220,18 +220,19 @@ class ThreeDGP(BaseConditionalGAN):
         """Run one phase over all chunks, and step once with the mean gradient."""
         module, wrapper = getattr(self, name), optim_wrapper[name]
         wrapper.zero_grad()
+        shares = [len(chunk) / sum(map(len, chunks)) for chunk in chunks]
         history: list[Logs] = []
         for index, chunk in enumerate(chunks):
             no_sync = getattr(module, "no_sync", nullcontext)
             with no_sync() if index + 1 < len(chunks) else nullcontext():
                 with wrapper.optim_context(module):
                     loss, logs = phase(chunk)
-                wrapper.backward(loss / len(chunks))
-            history.append({key: value.detach() for key, value in logs.items()})
+                wrapper.backward(loss * shares[index])
+            history.append({key: value.detach() * shares[index] for key, value in logs.items()})
         norm, bad = sanitize_gradients(module.parameters())
         wrapper.step()
         wrapper.zero_grad()
-        logs = {key: torch.stack([each[key] for each in history]).mean(dim=0) for key in history[0]}
+        logs = {key: torch.stack([each[key] for each in history]).sum(dim=0) for key in history[0]}
         return logs | {f"grad_norm/{name}": norm, f"grad_nonfinite/{name}": bad.float()}
 
     def judge(

@@ -1,0 +1,1 @@
+"""Tests; a package of its own, since others install a package of this name."""
