@@ -151,7 +151,6 @@ def test_deterministic_sampling_repeats_and_random_sampling_does_not():
     fixed = dict(camera="mean", deterministic=True)
 
     def images(**kwargs):
-        torch.manual_seed(torch.seed() % 2**31)
         label = DataSample()
         label.set_gt_label(torch.tensor([1, 1]))
         samples = model(dict(noise=noise, sample_kwargs=kwargs), label)

@@ -267,9 +267,10 @@ class ThreeDGPGenerator(nn.Module):
         size = rays
         if not torch.is_grad_enabled():
             size = max(self.rays_per_chunk // n, 1)
-            if (sampling.marching or self.marching).cut_quantile > 0:
+            options = sampling.marching or self.marching
+            if options.cut_quantile > 0:
                 # The quantile is one of all rays: only the look-up of points is done in chunks.
-                samples = self.marching.num_coarse + self.marching.num_fine
+                samples = options.num_coarse + options.num_fine
                 field, size = in_chunks(field, size * samples), rays
         parts = []
         for start in range(0, rays, size):
