@@ -15,7 +15,10 @@ REGISTERED = {
     TRANSFORMS: ["FitSquare", "LoadDepth", "MirrorCamera", "OnPresentKeys"],
     LOOPS: ["KimgTrainLoop"],
     HOOKS: ["CameraHistogramHook", "LabelDistributionHook", "SampleGridHook", "ThroughputHook"],
-    METRICS: ["LocalFID", "LocalInceptionScore", "NonFlatnessScore"],
+    METRICS: [
+        *("LocalFID", "LocalInceptionScore", "NonFlatnessScore"),
+        *("CameraDistance", "DepthAccuracy", "IntraClassDiversity", "MultiViewConsistency"),
+    ],
 }
 
 

@@ -2,6 +2,7 @@
 
 from .cameras import CAMERA_FIELDS, PITCH_MARGIN, Camera, camera_to_world, pixel_rays
 from .patches import Patch, extract_patches, patch_positions
+from .reprojection import look_up, project, unproject, warp
 from .triplane import sample_planes
 from .volume_rendering import RayDraws, RayMarching, RenderOutput, render_rays
 
@@ -15,8 +16,12 @@ __all__ = [
     "RenderOutput",
     "camera_to_world",
     "extract_patches",
+    "look_up",
     "patch_positions",
     "pixel_rays",
+    "project",
     "render_rays",
     "sample_planes",
+    "unproject",
+    "warp",
 ]

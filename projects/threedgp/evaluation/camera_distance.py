@@ -1,0 +1,115 @@
+"""How far the learned distribution of cameras is from a given one, field by field."""
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from mmagic.registry import METRICS
+from scipy.stats import wasserstein_distance
+
+from ..rendering import CAMERA_FIELDS
+from .sampled_metric import Row, SampledMetric
+
+
+def load_cameras(path: str) -> Float[np.ndarray, "n 8"]:
+    """Load cameras, the fields in the order of ``CAMERA_FIELDS``.
+
+    Args:
+        path: A ``.npy`` file (n, 8) as ``tools/data/make_toy_scenes.py`` writes it.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If it is no array, or one of another shape, or holds numbers that are not finite.
+    """
+    wanted = f"a .npy array (n, {len(CAMERA_FIELDS)}) of {', '.join(CAMERA_FIELDS)}"
+    file = Path(path).expanduser()
+    if not file.is_file():
+        raise FileNotFoundError(f"cameras: no file {path!r} (looked from {os.getcwd()}), wanted {wanted}")
+    try:
+        cameras = np.load(file)
+    except (ValueError, EOFError) as error:
+        raise ValueError(f"cameras: {path!r} cannot be read ({error}), wanted {wanted}") from error
+    if not isinstance(cameras, np.ndarray) or cameras.shape[1:] != (len(CAMERA_FIELDS),) or not len(cameras):
+        raise ValueError(
+            f"cameras: got {getattr(cameras, 'shape', type(cameras))} in {path!r}, wanted {wanted}"
+        )
+    if not np.isfinite(cameras).all():
+        raise ValueError(f"cameras: got numbers in {path!r} that are not finite, wanted {wanted}")
+    return cameras.astype(np.float64)
+
+
+@METRICS.register_module()
+class CameraDistance(SampledMetric):
+    """Wasserstein-1 distance between posterior cameras and given ones, in the unit of each field.
+
+    For each field: ``<field>``, the distance of the two one-dimensional distributions; ``<field>_centred``,
+    the same without both means, which is what remains if the model's world is merely turned or shifted, a
+    freedom that images leave; ``<field>_std``, the standard deviation of the learned cameras, 0 if they have
+    collapsed. Angles are compared on the line: yaws of pi and -pi are 2 pi apart.
+
+    Args:
+        cameras: File of the given cameras, see ``load_cameras``.
+        fields: Names out of ``CAMERA_FIELDS``; angles in radians, ``fov_deg`` in degrees.
+        fake_nums: Posterior cameras, over all processes.
+        sample_model: Which generator, ``ema`` or ``orig``.
+        sample_kwargs: How to sample, see ``ThreeDGP.forward``; default posterior cameras.
+        prefix: What comes before the slash of the names.
+        collect_device: Where results of other processes go.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If the file holds something else, or a field is unknown.
+    """
+
+    name = "CameraDistance"
+    default_prefix = "CameraDistance"
+
+    def __init__(
+        self,
+        cameras: str,
+        fields: Sequence[str] = ("yaw", "pitch", "fov_deg"),
+        fake_nums: int = 256,
+        sample_model: str = "ema",
+        sample_kwargs: Mapping | None = None,
+        prefix: str | None = None,
+        collect_device: str = "cpu",
+    ) -> None:
+        super().__init__(fake_nums, sample_model, sample_kwargs, prefix, collect_device)
+        if isinstance(fields, str) or not fields or not set(fields) <= set(CAMERA_FIELDS):
+            raise ValueError(f"fields: got {fields!r}, wanted a list out of {CAMERA_FIELDS}")
+        self.cameras, self.fields = load_cameras(cameras), tuple(fields)
+
+    def process(self, data_batch: dict, data_samples: Sequence[dict]) -> None:
+        """Keep the cameras of a batch.
+
+        Args:
+            data_batch: Unused.
+            data_samples: Samples with ``camera`` (8,), or with such samples under ``ema`` and ``orig``.
+        """
+        if not self.is_full:
+            self.fake_results += list(self.stacked(data_samples, "camera").split(1))
+
+    def compute_metrics(self, results: Sequence[Row]) -> dict[str, float]:
+        """Compare the fields one by one.
+
+        Args:
+            results: Camera of each sample.
+        """
+        learned = torch.cat(list(results)).double().cpu().numpy()
+        values: dict[str, float] = {}
+        for name in self.fields:
+            column = CAMERA_FIELDS.index(name)
+            values |= _compare(name, learned[:, column], self.cameras[:, column])
+        return values
+
+
+def _compare(name: str, learned: Float[np.ndarray, " n"], given: Float[np.ndarray, " m"]) -> dict[str, float]:
+    centred = wasserstein_distance(learned - learned.mean(), given - given.mean())
+    return {
+        name: float(wasserstein_distance(learned, given)),
+        f"{name}_centred": float(centred),
+        f"{name}_std": float(learned.std()),
+    }

@@ -1,0 +1,106 @@
+"""projects/threedgp/evaluation/camera_distance.py"""
+
+import numpy as np
+import pytest
+import torch
+from mmagic.registry import METRICS
+
+from projects.threedgp.rendering import CAMERA_FIELDS
+
+
+def spread(**fields: tuple[float, float]) -> np.ndarray:
+    """Two hundred cameras whose named fields are evenly spread between two numbers; the others are 0."""
+    cameras = np.zeros((200, 8), dtype=np.float32)
+    for name, ends in fields.items():
+        cameras[:, CAMERA_FIELDS.index(name)] = np.linspace(*ends, 200)
+    return cameras
+
+
+def distances(tmp_path, given: np.ndarray, learned: np.ndarray, **arguments) -> dict[str, float]:
+    path = str(tmp_path / "cameras.npy")
+    np.save(path, given)
+    config = dict(type="CameraDistance", cameras=path, fake_nums=len(learned), prefix="cam")
+    metric = METRICS.build(config | arguments)
+    metric.process({}, [dict(camera=camera) for camera in torch.from_numpy(learned)])
+    return {key.removeprefix("cam/"): value for key, value in metric.evaluate().items()}
+
+
+def test_equal_distributions_have_no_distance(tmp_path):
+    cameras = spread(yaw=(-1, 1), pitch=(1, 2), fov_deg=(10, 30))
+    values = distances(tmp_path, cameras, np.random.permutation(cameras))
+    names = ("yaw", "pitch", "fov_deg")
+    assert set(values) == {f"{name}{end}" for name in names for end in ("", "_centred", "_std")}
+    for name in names:
+        assert values[name] == values[f"{name}_centred"] == pytest.approx(0, abs=1e-5)
+
+
+def test_a_shift_is_a_distance_but_not_when_centred(tmp_path):
+    values = distances(tmp_path, spread(yaw=(-1, 1)), spread(yaw=(-0.7, 1.3)))
+    assert values["yaw"] == pytest.approx(0.3, abs=1e-5)
+    assert values["yaw_centred"] == pytest.approx(0, abs=1e-5)
+    assert values["pitch"] == 0
+
+
+def test_another_width_is_a_distance_in_either_way(tmp_path):
+    """From U(-a, a) to U(-b, b), quantiles move |a - b| / 2 on average; the deviation is b / sqrt(3)."""
+    values = distances(tmp_path, spread(fov_deg=(-9, 9)), spread(fov_deg=(-3, 3)))
+    assert values["fov_deg"] == pytest.approx(3, rel=0.02)
+    assert values["fov_deg_centred"] == pytest.approx(3, rel=0.02)
+    assert values["fov_deg_std"] == pytest.approx(3 / 3**0.5, rel=0.02)
+
+
+def test_collapsed_cameras_have_no_deviation(tmp_path):
+    values = distances(tmp_path, spread(pitch=(1, 2)), spread(pitch=(1.5, 1.5)))
+    assert values["pitch_std"] == pytest.approx(0, abs=1e-6)
+    assert values["pitch"] == pytest.approx(0.25, rel=0.02)
+
+
+def test_fields_are_found_by_name(tmp_path):
+    given, learned = spread(), spread(look_at_radius=(0.2, 0.2))
+    values = distances(tmp_path, given, learned, fields=["roll", "look_at_radius"])
+    assert values["roll"] == 0
+    assert values["look_at_radius"] == pytest.approx(0.2, abs=1e-5)
+
+
+def test_samples_may_be_fewer_than_the_given_cameras_and_come_from_either_generator(tmp_path):
+    np.save(tmp_path / "cameras.npy", spread(yaw=(-1, 1)))
+    config = dict(type="CameraDistance", cameras=str(tmp_path / "cameras.npy"), fake_nums=2)
+    metric = METRICS.build(config | dict(sample_model="orig"))
+    ends = [torch.tensor([yaw, *[0.0] * 7]) for yaw in (-1.0, 1.0)]
+    metric.process({}, [dict(ema=dict(camera=torch.zeros(8)), orig=dict(camera=end)) for end in ends])
+    values = metric.evaluate()
+    assert values["CameraDistance/yaw_std"] == pytest.approx(1)
+    assert values["CameraDistance/yaw"] == pytest.approx(0.5, rel=0.02)
+
+
+def build(path, **arguments):
+    return METRICS.build(dict(type="CameraDistance", cameras=str(path), **arguments))
+
+
+def test_a_missing_file_is_named(tmp_path):
+    path = tmp_path / "cameras.npy"
+    with pytest.raises(FileNotFoundError, match=f"cameras: no file '{path}'.*wanted a .npy array .n, 8."):
+        build(path)
+
+
+@pytest.mark.parametrize("shape", [(8,), (4, 7), (0, 8), (2, 8, 1)])
+def test_arrays_of_another_shape_are_refused(tmp_path, shape):
+    np.save(tmp_path / "cameras.npy", np.zeros(shape))
+    with pytest.raises(ValueError, match=r"cameras: got \(.*\) in .*wanted a .npy array \(n, 8\)"):
+        build(tmp_path / "cameras.npy")
+
+
+def test_other_files_and_numbers_are_refused(tmp_path):
+    (tmp_path / "cameras.npy").write_text("yaw,pitch")
+    with pytest.raises(ValueError, match="cannot be read"):
+        build(tmp_path / "cameras.npy")
+    np.save(tmp_path / "nan.npy", np.full((3, 8), np.nan))
+    with pytest.raises(ValueError, match="not finite"):
+        build(tmp_path / "nan.npy")
+
+
+@pytest.mark.parametrize("fields", [["yaw", "distance"], [], "yaw"])
+def test_unknown_fields_are_refused(tmp_path, fields):
+    np.save(tmp_path / "cameras.npy", spread())
+    with pytest.raises(ValueError, match=r"fields: got .*, wanted a list out of \('yaw', 'pitch'"):
+        build(tmp_path / "cameras.npy", fields=fields)
