@@ -1,4 +1,4 @@
-"""Every shipped config, at reduced size, trains for two iterations and is evaluated."""
+"""Every shipped config of 3DGP, at reduced size, trains for two iterations and is evaluated."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from mmengine.runner import Runner
 from projects.threedgp.engine.launch import redirect_data_root, run_test
 from tests import tiny_runs
 
-CONFIGS = sorted((Path(__file__).resolve().parents[1] / "configs").glob("*.py"))
+CONFIGS = sorted((Path(__file__).resolve().parents[1] / "configs").glob("3dgp_*.py"))
 WIDTHS = dict(cbase=256, cmax=16)
 SMALLER = {
     "model.generator.image_size": 32,

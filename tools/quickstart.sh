@@ -3,6 +3,7 @@
 # renders, in at most ten minutes on two CPU cores. Everything lands in work_dirs/quickstart.
 #
 #   bash tools/quickstart.sh                        trains on procedural scenes
+#   bash tools/quickstart.sh --show                 trains nothing, renders the model of the repository
 #   bash tools/quickstart.sh PHOTOS_DIR             trains on a folder of images, nested or not
 #       --depth-model NAME_OR_DIR                   ... with depth from this `transformers` model
 #       --depth-nearer-larger                       ... which gives more for nearer points (DPT, MiDaS)
@@ -13,6 +14,8 @@ set -euo pipefail
 ROOT="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)"
 OUT=work_dirs/quickstart
 CONFIG=configs/3dgp_quickstart.py
+SHOWN=projects/threedgp/zoo/toy32 # .py and .pth, made by tools/model_converters/slim.py
+SHOWN_LABELS=(0 1 2 3 4 5 6 7)    # its classes, one after the other
 
 # What sets the run's length and size, and what a training set without depth changes in the config.
 KIMG="${THREEDGP_QUICKSTART_KIMG:-}" # thousands of images; empty: by what there is, see below
@@ -44,13 +47,14 @@ step() {
     printf '[quickstart] %s: %d s\n' "$title" $((SECONDS - started))
 }
 
-PHOTOS="" DEPTH_MODEL="" DEPTH_FLAGS=()
+PHOTOS="" DEPTH_MODEL="" DEPTH_FLAGS=() SHOW=""
 while (($#)); do
     case "$1" in
         -h | --help)
             usage
             exit 0
             ;;
+        --show) SHOW=yes ;;
         --depth-model)
             (($# > 1)) || fail "--depth-model wants a folder or a hub name"
             DEPTH_MODEL="$2"
@@ -111,7 +115,33 @@ adapt_to_photos() {
     fi
 }
 
-if [[ -n "$PHOTOS" ]]; then
+# Ends here, before anything is installed, if there is nothing to show.
+check_show() {
+    local file
+    [[ -z "$PHOTOS" ]] || fail "--show trains nothing: it takes no PHOTOS_DIR, got '$PHOTOS'"
+    [[ -z "$DEPTH_MODEL" ]] || fail "--show trains nothing: it takes no --depth-model, got '$DEPTH_MODEL'"
+    for file in "$SHOWN.py" "$SHOWN.pth"; do
+        [[ -s "$ROOT/$file" ]] || fail "--show: no $file in $ROOT; it is part of the repository:" \
+            "git checkout -- $file brings it back"
+    done
+}
+
+# Renders the model of the repository; what an earlier run trained stays where it is.
+show() {
+    mkdir -p "$OUT"
+    rm -f -- "$OUT/samples.png" "$OUT/orbit.png" "$OUT/orbit.mp4"
+    step "rendering" "$PYTHON" tools/render.py "$SHOWN.py" "$SHOWN.pth" --out "$OUT" \
+        --labels "${SHOWN_LABELS[@]}"
+    say "done in $((SECONDS / 60)) min $((SECONDS % 60)) s; look at:"
+    printf '    %s  %s\n' \
+        "$OUT/samples.png" "samples: colour, depth, depth as the discriminator is shown it" \
+        "$OUT/orbit.mp4  " "the first row seen by a moving camera, depth below" \
+        "$OUT/orbit.png  " "a few moments of that"
+}
+
+if [[ -n "$SHOW" ]]; then
+    check_show
+elif [[ -n "$PHOTOS" ]]; then
     check_photos
 elif [[ -n "$DEPTH_MODEL" ]]; then
     fail "--depth-model goes with PHOTOS_DIR; the procedural scenes bring their depth along"
@@ -127,6 +157,11 @@ export OMP_NUM_THREADS="${OMP_NUM_THREADS:-$((cores > 2 ? cores - 1 : 1))}"
 say "installing"
 PYTHON="$(bash tools/install.sh ${DEPTH_MODEL:+depth})"
 printf '[quickstart] installing: %d s\n' "$SECONDS"
+
+if [[ -n "$SHOW" ]]; then
+    show
+    exit
+fi
 
 mkdir -p "$OUT"
 rm -rf -- "$OUT/data" "$OUT/train" "$OUT"/*.png "$OUT"/*.mp4 "$OUT"/metrics.{json,md}

@@ -38,6 +38,19 @@ def assert_equal(ours, theirs):
         torch.testing.assert_close(a.camera.params, b.camera.params)
 
 
+def spy_on_decode(inferencer, monkeypatch):
+    """The style codes of every call of the decoder from now on."""
+    seen = []
+    decode = inferencer.generator.decode
+
+    def spy(ws, *args, **kwargs):
+        seen.append(ws)
+        return decode(ws, *args, **kwargs)
+
+    monkeypatch.setattr(inferencer.generator, "decode", spy)
+    return seen
+
+
 def test_a_sample_has_all_parts(inferencer):
     (sample,) = inferencer.sample(1, progress=False)
     assert sample.rgb.shape == (SIZE, SIZE, 3) and sample.rgb.dtype == np.uint8
@@ -61,14 +74,7 @@ def test_batch_size_does_not_matter(inferencer):
 
 
 def test_full_truncation_leaves_the_class_mean(inferencer, monkeypatch):
-    seen = []
-    synthesize = inferencer.generator.synthesize
-
-    def spy(ws, *args, **kwargs):
-        seen.append(ws)
-        return synthesize(ws, *args, **kwargs)
-
-    monkeypatch.setattr(inferencer.generator, "synthesize", spy)
+    seen = spy_on_decode(inferencer, monkeypatch)
     inferencer.sample(4, labels=[2, 2, 2, 3], truncation_psi=0, **FAST)
     ws = seen[0]
     torch.testing.assert_close(ws[:3], ws[:1].expand(3, -1, -1))
@@ -99,6 +105,31 @@ def test_orbit_shows_one_object_along_the_path(inferencer):
     assert_equal(same, frames[2:3])
     cameras = Camera(torch.cat([frame.camera.params for frame in frames[1:3]]))
     assert_equal(list(inferencer.orbit(3, 1, cameras, **FAST)), frames[1:3])
+
+
+def test_an_orbit_is_decoded_once_and_shows_what_single_images_show(inferencer, monkeypatch):
+    draw = inferencer._draw([1], [3])
+    ws = inferencer._style(draw, RenderOptions().truncation_psi)
+    decoded = spy_on_decode(inferencer, monkeypatch)
+    frames = list(inferencer.orbit(3, seed=1, num_frames=5, batch_size=2, **FAST))
+    assert len(decoded) == 1 and torch.equal(decoded[0], ws)
+    alone = [inferencer.sample(1, 3, seed=1, camera=frame.camera, **FAST)[0] for frame in frames]
+    assert len(decoded) == 1 + len(frames)
+    assert_equal(frames, alone)
+
+
+def test_an_orbit_that_nobody_watches_is_not_decoded(inferencer, monkeypatch):
+    decoded = spy_on_decode(inferencer, monkeypatch)
+    frames = inferencer.orbit(3, **FAST)
+    assert not decoded
+    next(frames)
+    assert len(decoded) == 1
+
+
+def test_interpolation_decodes_each_object(inferencer, monkeypatch):
+    decoded = spy_on_decode(inferencer, monkeypatch)
+    list(inferencer.interpolate(0, 7, 5, labels=[1, 2], batch_size=2, **FAST))
+    assert [len(ws) for ws in decoded] == [2, 2, 1]
 
 
 def test_interpolation_goes_from_one_object_to_the_other(inferencer):

@@ -90,3 +90,18 @@ def test_gradient():
 def test_unknown_strategy_is_named():
     with pytest.raises(ValueError, match="strategy: got 'first', wanted one of"):
         DepthAdaptor(strategy="first")
+
+
+def test_no_layers_leave_the_normalized_depth(depth):
+    adaptor = DepthAdaptor(num_layers=0, identity_prob=dict(start=0.25, end=0.1, over_kimg=1))
+    for training in (True, False):
+        torch.testing.assert_close(adaptor.train(training)(depth, kimg=0.5), adaptor.normalize(depth))
+    assert [name for name, _ in adaptor.named_parameters()] == ["near_offset_logit"]
+
+
+@pytest.mark.parametrize("prob", [0.6, -0.1, dict(start=0.25, end=0.9, over_kimg=1)])
+def test_probabilities_that_leave_others_negative_are_refused(prob):
+    with pytest.raises(
+        ValueError, match=r"identity_prob: got .* with 4 candidates, wanted values in \[0, 0.5\]"
+    ):
+        DepthAdaptor(num_layers=3, identity_prob=prob)

@@ -52,6 +52,29 @@ def test_chunks_do_not_show(latents, draws, cut_quantile):
         torch.testing.assert_close(out.images, outs[0].images)
 
 
+@pytest.mark.parametrize("training", [False, True])
+def test_synthesis_is_decoding_and_rendering(latents, training):
+    """The same numbers drawn in the same order, to the bit."""
+    generator, camera = tiny_generator().train(training), frontal_camera(2)
+    ws, sampling = generator.style(*latents), Sampling(kimg=1.0)
+    torch.manual_seed(3)
+    whole = generator.synthesize(ws, camera, sampling=sampling)
+    torch.manual_seed(3)
+    views = generator.render(generator.decode(ws, sampling), camera, sampling=sampling)
+    assert torch.equal(whole.images, views.images) and torch.equal(whole.depth, views.depth)
+    assert torch.equal(whole.ws, ws) and whole.camera is views.camera is camera
+
+
+def test_planes_decoded_once_serve_every_camera(latents):
+    generator, cameras = tiny_generator().eval(), CameraPrior().sample(4)
+    ws = generator.style(*latents)[:1]
+    planes = generator.decode(ws)
+    views = generator.render(planes.expand(4, -1, -1, -1), cameras)
+    for i in range(4):
+        alone = generator.synthesize(ws, cameras[i : i + 1])
+        torch.testing.assert_close(views.images[i], alone.images[0])
+
+
 def test_evaluation_is_reproducible_and_training_is_not(latents):
     generator, camera = tiny_generator(), frontal_camera(2)
     for training in (False, True):

@@ -1,16 +1,18 @@
-"""tools/quickstart.sh: what cannot work ends before anything is installed."""
+"""tools/quickstart.sh: what cannot work ends before anything is installed; --show only renders."""
 
+import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
+SHOWN = "projects/threedgp/zoo/toy32"
 
 
-def quickstart(*arguments, cwd):
+def quickstart(*arguments, cwd, root=ROOT):
     return subprocess.run(
-        ["bash", ROOT / "tools" / "quickstart.sh", *arguments],
+        ["bash", root / "tools" / "quickstart.sh", *arguments],
         cwd=cwd,
         capture_output=True,
         text=True,
@@ -26,6 +28,9 @@ def quickstart(*arguments, cwd):
         (["empty", "other"], "one PHOTOS_DIR is wanted, got 'empty' and 'other'"),
         (["empty", "--depth-model"], "--depth-model wants a folder or a hub name"),
         (["--depth-model", "x"], "--depth-model goes with PHOTOS_DIR"),
+        (["--show", "empty"], "--show trains nothing: it takes no PHOTOS_DIR, got 'empty'"),
+        (["empty", "--show"], "--show trains nothing: it takes no PHOTOS_DIR, got 'empty'"),
+        (["--show", "--depth-model", "x"], "--show trains nothing: it takes no --depth-model, got 'x'"),
         (["--unknown"], "unknown option --unknown"),
     ],
 )
@@ -42,3 +47,52 @@ def test_help_shows_the_usage(tmp_path):
     run = quickstart("--help", cwd=tmp_path)
     assert run.returncode == 0
     assert "bash tools/quickstart.sh PHOTOS_DIR" in run.stdout
+    assert "bash tools/quickstart.sh --show" in run.stdout
+
+
+@pytest.fixture
+def repository(tmp_path):
+    """The script among stand-ins: an installer that names a Python which notes its arguments."""
+    root = tmp_path / "repository"
+    (root / "tools").mkdir(parents=True)
+    shutil.copy(ROOT / "tools" / "quickstart.sh", root / "tools")
+    (root / "tools" / "install.sh").write_text('echo "$(dirname "$0")/python"\n')
+    python = root / "tools" / "python"
+    python.write_text('#!/bin/sh\necho "$@" >> calls.txt\n[ ! -e broken ]\n')
+    python.chmod(0o755)
+    for ending in ("py", "pth"):
+        file = root / f"{SHOWN}.{ending}"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text("x")
+    return root
+
+
+def test_show_installs_and_renders_the_model_of_the_repository(repository, tmp_path):
+    run = quickstart("--show", cwd=tmp_path, root=repository)
+    assert run.returncode == 0, run.stderr
+    (call,) = (repository / "calls.txt").read_text().splitlines()
+    command = f"tools/render.py {SHOWN}.py {SHOWN}.pth --out work_dirs/quickstart --labels "
+    assert call == command + "0 1 2 3 4 5 6 7"
+    assert "installing" in run.stdout
+    for name in ("samples.png", "orbit.mp4", "orbit.png"):
+        assert f"    work_dirs/quickstart/{name}  " in run.stdout
+
+
+def test_show_keeps_what_was_trained_and_leaves_no_old_picture(repository, tmp_path):
+    out = repository / "work_dirs" / "quickstart"
+    (out / "train").mkdir(parents=True)
+    for name in ("curves.png", "metrics.md", "samples.png", "orbit.mp4"):
+        (out / name).touch()
+    (repository / "broken").touch()
+    run = quickstart("--show", cwd=tmp_path, root=repository)
+    assert run.returncode == 1 and "error: rendering: exit status 1" in run.stderr
+    assert sorted(path.name for path in out.iterdir()) == ["curves.png", "metrics.md", "train"]
+
+
+@pytest.mark.parametrize("ending", ["py", "pth"])
+def test_show_without_the_model_ends_early(repository, tmp_path, ending):
+    (repository / f"{SHOWN}.{ending}").unlink()
+    run = quickstart("--show", cwd=tmp_path, root=repository)
+    assert run.returncode == 1
+    assert f"--show: no {SHOWN}.{ending} in {repository}" in run.stderr
+    assert "installing" not in run.stdout

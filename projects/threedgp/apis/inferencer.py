@@ -14,7 +14,7 @@ from tqdm import tqdm
 
 from ..engine.fixed_inputs import FixedInputs
 from ..engine.pictures import to_bytes
-from ..models.generator import GeneratorOutput, Sampling
+from ..models.generator import Sampling, Views
 from ..rendering import Camera
 from .loading import load_model
 from .renderings import Rendering, RenderOptions
@@ -33,7 +33,8 @@ class ThreeDGPInferencer:
         config: A config with a ``model``, or the path of one.
         checkpoint: Path or URL of a checkpoint; None for an untrained model.
         device: Where to run; None for CUDA if there is one.
-        sample_model: ``ema`` or ``orig``; None for ``ema`` if there is one.
+        sample_model: ``ema`` or ``orig``; None for ``ema`` if there is one. A checkpoint for sampling only
+            (``tools/model_converters/slim.py``) holds the average alone, as ``orig``.
 
     Raises:
         FileNotFoundError: If the config or the checkpoint does not exist.
@@ -131,7 +132,7 @@ class ThreeDGPInferencer:
         num_frames: int = 60,
         **options: Any,
     ) -> Iterator[Rendering]:
-        """Render one object along a camera path, frame by frame.
+        """Render one object, which is decoded once, along a camera path, frame by frame.
 
         Args:
             label: Its class; None draws it, the same as ``sample`` does.
@@ -146,7 +147,7 @@ class ThreeDGPInferencer:
         chosen = RenderOptions(**options)
         cameras = self._path(trajectory, num_frames)
         draw = self._draw([seed], label)
-        ws = self._style(draw, chosen.truncation_psi).expand(len(cameras), -1, -1)
+        ws = self._style(draw, chosen.truncation_psi)
         return self._render(ws, cameras, _as_list(draw) * len(cameras), chosen, "Orbit")
 
     def interpolate(
@@ -233,43 +234,61 @@ class ThreeDGPInferencer:
             self._class_means[label] = self.generator.mapping(z, classes).mean(dim=0)
         return self._class_means[label]
 
-    @torch.no_grad()
     def _render(
         self,
-        ws: Float[Tensor, "n l w"],
+        ws: Float[Tensor, "m l w"],
         cameras: Camera,
         labels: list[int | None],
         options: RenderOptions,
         title: str,
     ) -> Iterator[Rendering]:
-        """Render batch by batch, as the caller asks for images."""
+        """Render batch by batch, as the caller asks for images; one ``ws`` serves all cameras."""
         sampling = Sampling(
             deterministic=True,
             resolution=options.resolution,
             marching=options.marching(self.generator.marching),
         )
         progress = partial(tqdm, desc=title, unit="img", disable=not options.progress)
+        shared = self._decode(ws, sampling) if len(ws) == 1 else None
         with progress(total=len(cameras)) as bar:
             for start in range(0, len(cameras), options.batch_size):
                 part = slice(start, start + options.batch_size)
-                output = self.generator.synthesize(ws[part], cameras[part], sampling=sampling)
-                for rendering in self._unpack(output, labels[part]):
+                planes = self._decode(ws[part], sampling) if shared is None else shared
+                for rendering in self._see(planes, cameras[part], labels[part], sampling):
                     bar.update()
                     yield rendering
 
-    def _unpack(self, output: GeneratorOutput, labels: list[int | None]) -> Iterator[Rendering]:
-        rgb = to_bytes(output.rgb)
-        depth = output.depth[:, 0].cpu().numpy()
-        adapted = self._adapt(output)
+    @torch.no_grad()
+    def _decode(self, ws: Float[Tensor, "m l w"], sampling: Sampling) -> Float[Tensor, "m planes_x_f p p"]:
+        return self.generator.decode(ws, sampling)
+
+    @torch.no_grad()
+    def _see(
+        self,
+        planes: Float[Tensor, "m planes_x_f p p"],
+        cameras: Camera,
+        labels: list[int | None],
+        sampling: Sampling,
+    ) -> list[Rendering]:
+        """Render planes, one set for each camera or one for all."""
+        if len(planes) < len(cameras):
+            # A copy, as an expanded tensor would be copied at each look-up of points.
+            planes = planes.repeat(len(cameras), 1, 1, 1)
+        views = self.generator.render(planes, cameras, sampling=sampling)
+        rgb = to_bytes(views.rgb)
+        depth = views.depth[:, 0].cpu().numpy()
+        adapted = self._adapt(views)
+        renderings = []
         for i, label in enumerate(labels):
             own = None if adapted is None else adapted[i]
-            yield Rendering(rgb[i], depth[i], own, label, output.camera[i : i + 1].to("cpu"))
+            renderings.append(Rendering(rgb[i], depth[i], own, label, cameras[i : i + 1].to("cpu")))
+        return renderings
 
-    def _adapt(self, output: GeneratorOutput) -> Float[np.ndarray, "n h w"] | None:
+    def _adapt(self, views: Views) -> Float[np.ndarray, "n h w"] | None:
         """Adapt the depth within the range that the adaptor knows, wherever rays end now."""
         if self.generator.depth_adaptor is None:
             return None
-        known = output.depth.clamp(*self.depth_range)
+        known = views.depth.clamp(*self.depth_range)
         return self.generator.depth_adaptor(known)[:, 0].cpu().numpy()
 
 

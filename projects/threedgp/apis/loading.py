@@ -9,11 +9,23 @@ import torch
 from mmagic.registry import MODELS
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
-from mmengine.runner import load_checkpoint
+from mmengine.runner import CheckpointLoader, load_state_dict
 
 from ..models.threedgp import ThreeDGP
 
 ClassNames = tuple[str, ...] | None
+SAMPLING_ONLY = "sampling_only"
+"""Key in a checkpoint's ``meta`` that says: as of ``tools/model_converters/slim.py``."""
+
+_NOT_FOR_SAMPLING: dict[str, Any] = dict(
+    discriminator=None,
+    ema_config=None,
+    r1=None,
+    distillation=None,
+    camera_regularizers=[],
+    patch_sampler=None,
+    blur_fade=None,
+)
 
 
 def load_model(
@@ -22,6 +34,9 @@ def load_model(
     device: torch.device | str | None = None,
 ) -> tuple[ThreeDGP, ClassNames]:
     """Build the model of a config for inference and load a checkpoint into it.
+
+    Of a checkpoint for sampling only, the model has the averaged generator as its only one; tensors in half
+    precision become float32.
 
     Args:
         config: A config with a ``model``, or the path of one.
@@ -34,22 +49,36 @@ def load_model(
 
     Raises:
         FileNotFoundError: If the config or the checkpoint does not exist.
-        ValueError: If the config's model is no ``ThreeDGP``, or the checkpoint does not fit it.
+        ValueError: If the config's model is no ``ThreeDGP``, or the checkpoint is none or does not fit it.
     """
     config = config if isinstance(config, Config) else Config.fromfile(str(config))
     init_default_scope("mmagic")
-    model = _build(config)
-    names = _find_class_names(config)
+    stored = {} if checkpoint is None else _read(str(checkpoint))
+    meta = stored.get("meta") or {}
+    model = _build(sampling_config(config) if meta.get(SAMPLING_ONLY) else config.get("model") or {})
     if checkpoint is not None:
-        names = _load(model, str(checkpoint)) or names
+        weights = stored.get("state_dict", stored)
+        load_state_dict(model, {name.removeprefix("module."): value for name, value in weights.items()})
+    names = _names_in(meta.get("dataset_meta")) or _find_class_names(config)
     if names is not None and len(names) != (model.num_classes or 0):
         names = None
     device = device or ("cuda" if torch.cuda.is_available() else "cpu")
     return model.to(device).eval(), names
 
 
-def _build(config: Config) -> ThreeDGP:
-    settings = copy.deepcopy(config.get("model") or {})
+def sampling_config(config: Config) -> dict[str, Any]:
+    """Return the ``model`` of a config without all that only training uses.
+
+    Its one generator, which is not averaged, is what a checkpoint for sampling only fits.
+    """
+    settings = copy.deepcopy(dict(config.get("model") or {}))
+    for name in ("teacher", "adversarial_loss", "micro_batch_size"):
+        settings.pop(name, None)
+    return settings | copy.deepcopy(_NOT_FOR_SAMPLING) if settings else settings
+
+
+def _build(given: Mapping[str, Any]) -> ThreeDGP:
+    settings = copy.deepcopy(dict(given))
     # The teacher serves training alone, has no weights in checkpoints and may want a download.
     settings.pop("teacher", None)
     model = MODELS.build(settings) if "type" in settings else None
@@ -58,11 +87,13 @@ def _build(config: Config) -> ThreeDGP:
     return model
 
 
-def _load(model: ThreeDGP, checkpoint: str) -> ClassNames:
+def _read(checkpoint: str) -> dict[str, Any]:
     if "://" not in checkpoint and not Path(checkpoint).expanduser().is_file():
         raise FileNotFoundError(f"checkpoint: got {checkpoint!r}, wanted an existing file")
-    stored = load_checkpoint(model, checkpoint, map_location="cpu")
-    return _names_in((stored.get("meta") or {}).get("dataset_meta"))
+    stored = CheckpointLoader.load_checkpoint(checkpoint, map_location="cpu")
+    if not isinstance(stored, dict):
+        raise ValueError(f"checkpoint: got a {type(stored).__name__} in {checkpoint!r}, wanted a dict")
+    return stored
 
 
 def _find_class_names(config: Config) -> ClassNames:

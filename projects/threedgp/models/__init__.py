@@ -14,7 +14,7 @@ from .discriminator import ThreeDGPDiscriminator
 from .distillation import KnowledgeDistillationLoss
 from .distilled_discriminator import DistilledDiscriminator
 from .ema import ImagesSeenEMA
-from .generator import CameraBatch, GeneratorOutput, Sampling, ThreeDGPGenerator
+from .generator import CameraBatch, GeneratorOutput, Sampling, ThreeDGPGenerator, Views
 from .patch_sampler import PatchSampler
 from .r1_regularizer import R1Regularizer
 from .teacher import TimmTeacher
@@ -39,4 +39,5 @@ __all__ = [
     "ThreeDGPDiscriminator",
     "ThreeDGPGenerator",
     "TimmTeacher",
+    "Views",
 ]

@@ -24,12 +24,13 @@ class DepthAdaptor(nn.Module):
         near: Nearest depth, world units.
         far: Farthest depth, world units.
         hidden_dim: Channels of the convolutions.
-        num_layers: Convolutions.
+        num_layers: Convolutions; with 0 the normalised depth stays as it is.
         kernel_size: Side of their kernels, odd.
         near_offset_fraction: Most that the near plane may move, as a fraction of far - near.
         near_offset_init: Initial value of its logit.
         identity_prob: Probability of the unadapted depth: a number or a schedule. None is the release's:
-            from 1 / candidates to 0.1 over 10 000 kimg. The other probabilities lie on a line through it.
+            from 1 / candidates to 0.1 over 10 000 kimg. The other probabilities lie on a line through it,
+            so that it is at most 2 / candidates.
         strategy: What training takes: ``random``, ``last`` or ``mean``. Evaluation takes the last (or the
             mean).
     """
@@ -51,6 +52,7 @@ class DepthAdaptor(nn.Module):
             raise ValueError(f"strategy: got {strategy!r}, wanted one of {_STRATEGIES}")
         if identity_prob is None:
             identity_prob = Linear(1 / (num_layers + 1), 0.1, over_kimg=10_000)
+        _check_identity_prob(build_schedule(identity_prob), num_layers + 1)
         self.near, self.far = near, far
         self.near_offset_fraction = near_offset_fraction
         self.identity_prob = build_schedule(identity_prob)
@@ -60,7 +62,7 @@ class DepthAdaptor(nn.Module):
         self.layers = nn.ModuleList(
             EqualizedConv2d(i, o, kernel_size, "leaky_relu") for i, o in pairwise(widths)
         )
-        self.head = EqualizedConv2d(hidden_dim, 1, 1)
+        self.head = EqualizedConv2d(hidden_dim, 1, 1) if num_layers else None
 
     def normalize(self, depth: Float[Tensor, "n 1 h w"]) -> Float[Tensor, "n 1 h w"]:
         """Map the learned near plane to -1 and far to 1."""
@@ -71,6 +73,8 @@ class DepthAdaptor(nn.Module):
     def candidates(self, depth: Float[Tensor, "n 1 h w"]) -> Float[Tensor, "n k 1 h w"]:
         """Return the normalised depth and the head's output after each layer."""
         maps = [self.normalize(depth)]
+        if self.head is None:
+            return maps[0][:, None]
         x = maps[0]
         for layer in self.layers:
             x = layer(x)
@@ -80,6 +84,8 @@ class DepthAdaptor(nn.Module):
     def selection_probs(self, kimg: float) -> Float[Tensor, " k"]:
         """Probability of each candidate after ``kimg``: linear in the index, summing to 1."""
         k = len(self.layers) + 1
+        if k == 1:
+            return torch.ones(1)
         start = self.identity_prob(kimg)
         slope = 2 * (1 - k * start) / (k * (k - 1))
         return start + slope * torch.arange(k)
@@ -109,3 +115,13 @@ class DepthAdaptor(nn.Module):
         if choice is None:
             return maps[:, -1]
         return maps[torch.arange(len(choice), device=depth.device), choice.long()]
+
+
+def _check_identity_prob(schedule: Linear, candidates: int) -> None:
+    """Refuse what would give candidates of negative probability."""
+    most = 2 / candidates
+    bad = [p for p in (schedule.start, schedule.end) if not 0 <= p <= most]
+    if bad and candidates > 1:
+        raise ValueError(
+            f"identity_prob: got {bad[0]} with {candidates} candidates, wanted values in [0, {most:g}]"
+        )

@@ -77,24 +77,20 @@ class CameraBatch:
 
 
 @dataclass(frozen=True)
-class GeneratorOutput:
-    """What the generator made.
+class Views:
+    """What cameras see of feature planes.
 
     Args:
         rgb: Colour, about [-1, 1], not clamped.
         depth: Rendered distance, world units: the geometry.
         adapted_depth: Depth as the discriminator sees it, about [-1, 1]; None without depth adaptor.
-        camera: Posterior cameras that were rendered.
-        ws: Style codes.
-        batch_cameras: Posterior of the ``CameraBatch``, if there was one.
+        camera: Cameras that were rendered.
     """
 
     rgb: Float[Tensor, "n 3 h w"]
     depth: Float[Tensor, "n 1 h w"]
     adapted_depth: Float[Tensor, "n 1 h w"] | None
     camera: Camera
-    ws: Float[Tensor, "n l d"]
-    batch_cameras: Camera | None = None
 
     @property
     def images(self) -> Float[Tensor, "n c h w"]:
@@ -102,6 +98,19 @@ class GeneratorOutput:
         if self.adapted_depth is None:
             return self.rgb
         return torch.cat([self.rgb, self.adapted_depth], dim=1)
+
+
+@dataclass(frozen=True)
+class GeneratorOutput(Views):
+    """What the generator made: views, and what is behind them.
+
+    Args:
+        ws: Style codes.
+        batch_cameras: Posterior of the ``CameraBatch``, if there was one.
+    """
+
+    ws: Float[Tensor, "n l d"]
+    batch_cameras: Camera | None = None
 
 
 class TriPlaneMLP(nn.Module):
@@ -239,7 +248,7 @@ class ThreeDGPGenerator(nn.Module):
         patch: Patch | None = None,
         sampling: Sampling = Sampling(),
     ) -> GeneratorOutput:
-        """Render style codes as these cameras see them.
+        """Render style codes as these cameras see them: ``decode``, then ``render``.
 
         Args:
             ws: Style codes.
@@ -247,20 +256,50 @@ class ThreeDGPGenerator(nn.Module):
             patch: Parts of the image plane; None for all of it.
             sampling: How to sample.
         """
-        deterministic = not self.training if sampling.deterministic is None else sampling.deterministic
-        noise_mode = sampling.noise_mode or ("const" if deterministic else "random")
+        views = self.render(self.decode(ws, sampling), camera, patch, sampling)
+        return GeneratorOutput(views.rgb, views.depth, views.adapted_depth, views.camera, ws)
+
+    def decode(
+        self, ws: Float[Tensor, "n l w"], sampling: Sampling = Sampling()
+    ) -> Float[Tensor, "n planes_x_f p p"]:
+        """Decode style codes to feature planes, which do not depend on the camera.
+
+        Args:
+            ws: Style codes.
+            sampling: How to sample; only the spatial noise matters here.
+        """
+        noise_mode = sampling.noise_mode or ("const" if self._is_deterministic(sampling) else "random")
+        return self.decoder(ws, noise_mode)
+
+    def render(
+        self,
+        planes: Float[Tensor, "n planes_x_f p p"],
+        camera: Camera,
+        patch: Patch | None = None,
+        sampling: Sampling = Sampling(),
+    ) -> Views:
+        """Render feature planes as these cameras see them.
+
+        Args:
+            planes: What ``decode`` made, one set for each camera.
+            camera: Cameras, used as they are.
+            patch: Parts of the image plane; None for all of it.
+            sampling: How to sample.
+        """
         resolution = sampling.resolution or (self.patch_size if self.training else self.image_size)
-        planes = self.decoder(ws, noise_mode)
         origins, directions = pixel_rays(camera, resolution, patch)
-        sampling = replace(sampling, deterministic=deterministic)
-        rgb, depth = self._render(self.field(planes), origins, directions, sampling)
+        sampling = replace(sampling, deterministic=self._is_deterministic(sampling))
+        rgb, depth = self._march(self.field(planes), origins, directions, sampling)
         rgb, depth = (x.mT.reshape(len(camera), -1, resolution, resolution) for x in (rgb, depth))
         adapted = None
         if self.depth_adaptor is not None:
             adapted = self.depth_adaptor(depth, kimg=sampling.kimg, choice=sampling.depth_choice)
-        return GeneratorOutput(rgb, depth, adapted, camera, ws)
+        return Views(rgb, depth, adapted, camera)
 
-    def _render(
+    def _is_deterministic(self, sampling: Sampling) -> bool:
+        return not self.training if sampling.deterministic is None else sampling.deterministic
+
+    def _march(
         self, field: Field, origins: Tensor, directions: Tensor, sampling: Sampling
     ) -> tuple[Tensor, Tensor]:
         n, rays = origins.shape[:2]
@@ -275,11 +314,11 @@ class ThreeDGPGenerator(nn.Module):
         parts = []
         for start in range(0, rays, size):
             chunk = slice(start, start + size)
-            parts.append(self._render_chunk(field, origins[:, chunk], directions[:, chunk], chunk, sampling))
+            parts.append(self._march_chunk(field, origins[:, chunk], directions[:, chunk], chunk, sampling))
         rgb, depth = (torch.cat(part, dim=1) for part in zip(*parts, strict=True))
         return rgb, depth
 
-    def _render_chunk(
+    def _march_chunk(
         self, field: Field, origins: Tensor, directions: Tensor, chunk: slice, sampling: Sampling
     ) -> tuple[Tensor, Tensor]:
         options = sampling.marching or self.marching
