@@ -66,7 +66,7 @@ test_evaluator = dict(
         dict(type="LocalInceptionScore", prefix="IS (toy classifier)", fake_nums=2048, splits=4, **_toy),
         dict(type="NonFlatnessScore", fake_nums=256),
         dict(type="DepthAccuracy", estimator=f"{root}/networks/depth_estimator.ts", fake_nums=512),
-        dict(type="CameraDistance", cameras=f"{root}/cameras.npy", fake_nums=2048),
+        dict(type="CameraDistance", cameras=f"{root}/cameras.npy", fake_nums=512),
         dict(type="MultiViewConsistency", fake_nums=256),
         dict(type="IntraClassDiversity", extractor=f"{root}/networks/extractor.ts"),
     ],

@@ -131,11 +131,11 @@ show() {
     mkdir -p "$OUT"
     rm -f -- "$OUT/samples.png" "$OUT/orbit.png" "$OUT/orbit.mp4"
     step "rendering" "$PYTHON" tools/render.py "$SHOWN.py" "$SHOWN.pth" --out "$OUT" \
-        --labels "${SHOWN_LABELS[@]}"
+        --labels "${SHOWN_LABELS[@]}" --orbits "${#SHOWN_LABELS[@]}" --trajectory line
     say "done in $((SECONDS / 60)) min $((SECONDS % 60)) s; look at:"
     printf '    %s  %s\n' \
         "$OUT/samples.png" "samples: colour, depth, depth as the discriminator is shown it" \
-        "$OUT/orbit.mp4  " "the first row seen by a moving camera, depth below" \
+        "$OUT/orbit.mp4  " "a sample of each class seen by a moving camera, depth below" \
         "$OUT/orbit.png  " "a few moments of that"
 }
 

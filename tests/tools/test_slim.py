@@ -124,6 +124,12 @@ def test_the_config_holds_what_sampling_needs_and_no_path(pair):
     assert sorted(path.name for path in pair[0].parent.iterdir()) == ["small.pth", "small.py"]
 
 
+def test_a_second_time_the_files_are_the_same(training, pair, tmp_path):
+    slim.main([*map(str, training), str(tmp_path / pair[1].name)])
+    for file in pair:
+        assert (tmp_path / file.name).read_bytes() == file.read_bytes()
+
+
 def test_sizes_and_what_was_dropped_are_printed(training, tmp_path, capsys):
     out = tmp_path / "a.pth"
     slim.main([*map(str, training), str(out)])

@@ -71,13 +71,20 @@ def main(argv: Sequence[str] | None = None) -> None:
     config_path = args.out.with_suffix(".py")
     text = CONFIG_HEAD.format(name=args.out.name) + slim_config(config, names).pretty_text
     args.out.parent.mkdir(parents=True, exist_ok=True)
-    write_whole(args.out, lambda path: torch.save(checkpoint, path))
+    write_whole(args.out, lambda path: save(checkpoint, path))
     write_whole(config_path, lambda path: path.write_text(text, encoding="utf-8"))
     for name, size in dropped_parts(source, averaged=model.with_ema_gen):
         print(f"dropped: {name} ({megabytes(size)})")
     size, kimg = args.out.stat().st_size, checkpoint["meta"]["kimg"]
     print(f"checkpoint: {args.out} ({megabytes(size)}, {args.dtype}, {kimg:g} kimg)")
     print(f"config:     {config_path}")
+
+
+def save(checkpoint: dict[str, Any], path: Path) -> None:
+    """Write a checkpoint; the same one gives the same bytes, as the repository keeps versions of it."""
+    # Given a path, torch writes its name, here a random one, into the file.
+    with path.open("wb") as file:
+        torch.save(checkpoint, file)
 
 
 def slim_checkpoint(model: ThreeDGP, names: ClassNames, source: str, dtype: torch.dtype) -> dict[str, Any]:

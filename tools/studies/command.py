@@ -17,10 +17,12 @@ def add_study_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1], help="default: 0 1")
     parser.add_argument("--size", choices=SIZES, default="cpu", help="length of the runs (default cpu)")
     parser.add_argument("--kimg", type=float, help="another length, thousands of images")
+    parser.add_argument("--val-kimg", type=float, help="another interval of validations")
     parser.add_argument("--jobs", type=int, help="runs at a time (default: by size)")
 
 
 def chosen_size(args: argparse.Namespace) -> Size:
     """The size that the command line asks for."""
     size = SIZES[args.size]
-    return size if args.kimg is None else replace(size, kimg=args.kimg)
+    chosen = {"kimg": args.kimg, "val_interval_kimg": args.val_kimg}
+    return replace(size, **{name: value for name, value in chosen.items() if value is not None})

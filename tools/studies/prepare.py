@@ -9,7 +9,7 @@ alone and can be learned, and the cameras are a narrower choice than the prior o
 import argparse
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
@@ -17,7 +17,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from tools.data import compute_features, make_toy_scenes
 from tools.studies import toy_networks
 
-SCENES = ("--object-yaw", "constant:0", "--yaw", "normal:0:0.5")
+SCENES = {"object_yaw": "constant:0", "yaw": "normal:0:0.5"}
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -29,13 +29,15 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--num", type=int, default=4096, help="scenes (default 4096)")
     parser.add_argument("--resolution", type=int, default=32, help="side in pixels (default 32)")
     parser.add_argument("--epochs", type=int, default=8, help="training of the networks (default 8)")
+    parser.add_argument("--held-out", type=int, default=1024, help="scenes to judge them (default 1024)")
     args = parser.parse_args(argv)
     make_scenes(args.data, args.num, args.resolution)
     networks = args.data / "networks"
     report = networks / "networks.json"
     known = json.loads(report.read_text()) if report.is_file() else {}
     if missing := [name for name in toy_networks.MAKERS if name not in known]:
-        toy_networks.main([str(args.data), str(networks), "--epochs", str(args.epochs), "--only", *missing])
+        options = {"epochs": args.epochs, "held-out": args.held_out}
+        toy_networks.main([str(args.data), str(networks), *as_flags(options), "--only", *missing])
     make_features(args.data, networks / "teacher.pth", args.resolution)
 
 
@@ -45,13 +47,13 @@ def make_scenes(data: Path, num: int, resolution: int) -> None:
     Raises:
         ValueError: If others are there.
     """
+    wanted = {"num": num, "resolution": resolution, **SCENES}
     if not (data / "meta.json").is_file():
-        make_toy_scenes.main([str(data), "--num", str(num), "--resolution", str(resolution), *SCENES])
+        make_toy_scenes.main([str(data), *as_flags(wanted)])
     meta = json.loads((data / "meta.json").read_text())
-    if (meta["num"], meta["resolution"]) != (num, resolution):
-        raise ValueError(
-            f"{data}: holds {meta['num']} scenes of side {meta['resolution']}, wanted {num} of {resolution}"
-        )
+    found = {name: meta.get(name) for name in wanted}
+    if found != wanted:
+        raise ValueError(f"{data}: got scenes of {found}, wanted {wanted}")
 
 
 def make_features(data: Path, teacher: Path, resolution: int) -> None:
@@ -60,14 +62,17 @@ def make_features(data: Path, teacher: Path, resolution: int) -> None:
     if features.is_file() and features.stat().st_mtime >= teacher.stat().st_mtime:
         return
     options = {
-        "--model": toy_networks.TEACHER,
-        "--checkpoint": str(teacher),
-        "--image-size": str(toy_networks.TEACHER_SIZE),
-        "--resolution": str(resolution),
+        "model": toy_networks.TEACHER,
+        "checkpoint": teacher,
+        "image-size": toy_networks.TEACHER_SIZE,
+        "resolution": resolution,
     }
-    compute_features.main(
-        [str(data / "train"), str(features), *(text for pair in options.items() for text in pair)]
-    )
+    compute_features.main([str(data / "train"), str(features), *as_flags(options)])
+
+
+def as_flags(options: Mapping[str, object]) -> list[str]:
+    """Options as a command line has them."""
+    return [text for name, value in options.items() for text in (f"--{name.replace('_', '-')}", str(value))]
 
 
 if __name__ == "__main__":

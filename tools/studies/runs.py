@@ -2,6 +2,7 @@
 
 import copy
 import json
+import math
 import os
 import subprocess
 import sys
@@ -101,6 +102,13 @@ class Run:
     def batch_size(self) -> int:
         """Images of a step."""
         return Config.fromfile(self.config_path).train_dataloader.batch_size
+
+    @property
+    def is_trained(self) -> bool:
+        """Whether the newest checkpoint is that of the last step."""
+        config = Config.fromfile(self.config_path)
+        steps = math.ceil(round(config.train_cfg.total_kimg * 1000) / config.train_dataloader.batch_size)
+        return self.checkpoint is not None and self.checkpoint.name == f"iter_{steps}.pth"
 
     def metrics(self) -> dict[str, float]:
         """The values that tools/test.py left, which writes what is not finite as text."""
@@ -232,7 +240,7 @@ def _finish(run: Run) -> str | None:
     """Trains (or goes on training) and evaluates; returns what went wrong."""
     started = time.monotonic()
     config = str(run.config_path)
-    trained = _call(run, "train.log", "tools/train.py", config, "--resume")
+    trained = run.is_trained or _call(run, "train.log", "tools/train.py", config, "--resume")
     if not trained or run.checkpoint is None:
         return f"{run.folder.name}: training failed, see {run.folder / 'train.log'}"
     if not _call(run, "test.log", "tools/test.py", config, str(run.checkpoint), "--out", str(run.folder)):

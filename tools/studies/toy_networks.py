@@ -183,7 +183,7 @@ def train(
     network: nn.Module, scenes: Scenes, loss: Callable[[nn.Module, Scenes], Tensor], epochs: int, title: str
 ) -> None:
     """Trains with AdamW and a one-cycle learning rate; leaves the network frozen."""
-    batch_size, rng = 64, np.random.default_rng(0)
+    batch_size, rng = min(64, len(scenes.label)), np.random.default_rng(0)
     steps = epochs * (len(scenes.label) // batch_size)
     optimizer = torch.optim.AdamW(network.parameters(), weight_decay=0.01)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, max_lr=4e-3, total_steps=steps)
