@@ -1,74 +1,122 @@
-"""tools/studies/tables.py, tools/studies/convergence.py"""
+"""tools/studies/tables.py: tables and claims of hand-made metrics."""
 
 import csv
-import io
-import json
 
-import pytest
-
-from tools.studies.convergence import family_markdown, kimg_to_reach
-from tools.studies.runs import Arm, Run
-from tools.studies.tables import Claim, Measure, arms_markdown, cell, claims_markdown, gains_of, runs_csv
-
-A, B = Arm("a", "model A"), Arm("b", "model B")
-ERROR, SCORE = Measure("m/error", "error", 2), Measure("m/score", "score", 1)
-
-
-@pytest.fixture
-def runs(tmp_path, monkeypatch):
-    monkeypatch.setattr(Run, "kimg", lambda run: 8.0)
-    monkeypatch.setattr(Run, "training_seconds", lambda run: 60.4)
-    values = [(A, 0, 1.0, 5.0), (A, 1, 2.0, None), (B, 0, 1.5, 4.0), (B, 1, 1.0, 6.0)]
-    made = []
-    for arm, seed, error, score in values:
-        run = Run(arm, seed, tmp_path / f"{arm.name}{seed}")
-        run.folder.mkdir()
-        metrics = {"m/error": error} | ({} if score is None else {"m/score": score})
-        run.metrics_path.write_text(json.dumps({"metrics": metrics}))
-        made.append(run)
-    return made
-
-
-def test_an_arm_shows_its_mean_and_each_seed(runs):
-    lines = arms_markdown(runs, [ERROR, SCORE]).splitlines()
-    assert lines[0] == "| model | error | score |"
-    assert lines[2:] == [
-        "| model A | 1.50 (1.00, 2.00) | 5.0 |",
-        "| model B | 1.25 (1.50, 1.00) | 5.0 (4.0, 6.0) |",
-    ]
-    assert cell({}, 2) == "–"
-
-
-def test_every_run_has_a_line_in_the_csv(runs):
-    rows = list(csv.DictReader(io.StringIO(runs_csv(runs, [ERROR, SCORE]))))
-    assert [(row["arm"], row["seed"]) for row in rows] == [("a", "0"), ("a", "1"), ("b", "0"), ("b", "1")]
-    assert rows[1]["m/score"] == "" and rows[3]["m/error"] == "1.0"
-    assert rows[0]["kimg"] == "8" and rows[0]["training_seconds"] == "60"
-
-
-def test_a_claim_counts_seeds_with_the_right_sign(runs):
-    assert gains_of(runs, Claim("", A, B, ERROR)) == [0.5, -1.0]
-    assert gains_of(runs, Claim("", A, B, ERROR, larger=True)) == [-0.5, 1.0]
-    table = claims_markdown(runs, [Claim("A is better", A, B, ERROR)])
-    assert "| A is better | error: model A against model B | +0.50, -1.00 | 1 of 2 |" in table
-
-
-def test_a_seed_that_one_arm_lacks_is_left_out(runs):
-    assert gains_of(runs, Claim("", A, B, SCORE, larger=True)) == [1.0]
-
-
-@pytest.mark.parametrize(
-    "target, expected", [(15.0, 0.5), (12.0, 0.75), (9.0, 1.0), (7.0, 1 + 2 / 3), (6.0, 2.0), (5.0, None)]
+from tests.tools.studies.made_up import FULL, LESS, made_up_run, train_record
+from tools.studies.runs import Arm
+from tools.studies.tables import (
+    Claim,
+    Measure,
+    arms_markdown,
+    claims_markdown,
+    runs_csv,
+    values_of,
+    write_tables,
 )
-def test_images_to_reach_a_value_lie_between_points(target, expected):
-    curve = ([0.5, 1.0, 2.0], [15.0, 9.0, 6.0])
-    reached = kimg_to_reach(curve, target)
-    assert reached == (None if expected is None else pytest.approx(expected))
+
+FID, SPREAD = Measure("FID/fid", "FID ↓", 1), Measure("spread", "spread ↑", 2)
 
 
-def test_a_family_is_compared_with_its_first_arm(runs, monkeypatch):
-    curves = {"a": ([1.0, 2.0], [8.0, 4.0]), "b": ([1.0, 2.0], [6.0, 2.0])}
-    monkeypatch.setattr(Run, "curve", lambda run, name: curves[run.arm.name])
-    lines = family_markdown("GAN", [A, B], runs[::2]).splitlines()
-    assert lines[2] == "| model A | 0 | 4.00 | 6.00 | 2.0 kimg |"
-    assert lines[3] == "| model B | 0 | 2.00 | 4.00 | 1.5 kimg |"
+def runs_of(out, values):
+    """A run for each arm and seed with these metrics."""
+    return [made_up_run(out, arm, seed, metrics) for (arm, seed), metrics in values.items()]
+
+
+def cells(markdown):
+    """The cells of each row under the head."""
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in markdown.splitlines()[2:]]
+
+
+def test_a_row_of_an_arm_has_the_mean_and_each_seed_in_brackets(tmp_path):
+    runs = runs_of(
+        tmp_path,
+        {
+            (FULL, 0): {"FID/fid": 10.0, "spread": 0.5},
+            (LESS, 0): {"FID/fid": 31.0, "spread": 0.25},
+            (FULL, 1): {"FID/fid": 20.0, "spread": 1.0},
+        },
+    )
+    table = arms_markdown(runs, [FID, SPREAD])
+    assert table.splitlines()[:2] == ["| model | FID ↓ | spread ↑ |", "|---|--:|--:|"]
+    assert cells(table) == [
+        ["all of it", "15.0 (10.0, 20.0)", "0.75 (0.50, 1.00)"],
+        ["less of it", "31.0", "0.25"],
+    ]
+
+
+def test_seeds_without_a_value_are_left_out(tmp_path):
+    runs = runs_of(
+        tmp_path,
+        {(FULL, 0): {"FID/fid": 10.0}, (FULL, 1): {"FID/fid": 20.0, "spread": 3.0}, (LESS, 0): {}},
+    )
+    assert values_of(runs, FULL, SPREAD) == {1: 3.0}
+    assert cells(arms_markdown(runs, [FID, SPREAD])) == [
+        ["all of it", "15.0 (10.0, 20.0)", "3.00"],
+        ["less of it", "–", "–"],
+    ]
+
+
+def test_csv_has_a_line_for_each_run(tmp_path):
+    log = [train_record(10, 2.0), train_record(25, 1.0)]
+    runs = [
+        made_up_run(tmp_path, FULL, 1, {"FID/fid": 12.345, "spread": 0.5}, log),
+        made_up_run(tmp_path, LESS, 0, {"FID/fid": 3.0}, log),
+    ]
+    assert list(csv.reader(runs_csv(runs, [FID, SPREAD]).splitlines())) == [
+        ["arm", "seed", "kimg", "training_seconds", "FID/fid", "spread"],
+        ["full", "1", "0.2", "35", "12.345", "0.5"],
+        ["less", "0", "0.2", "35", "3.0", ""],
+    ]
+
+
+def test_a_claim_is_seen_where_its_better_arm_is_smaller_or_larger_as_it_says(tmp_path):
+    runs = runs_of(
+        tmp_path,
+        {
+            (FULL, 0): {"FID/fid": 10.0, "spread": 0.5},
+            (FULL, 1): {"FID/fid": 30.0, "spread": 0.75},
+            (LESS, 0): {"FID/fid": 12.0, "spread": 0.25},
+            (LESS, 1): {"FID/fid": 20.0, "spread": 0.5},
+        },
+    )
+    claims = [Claim("sharper", FULL, LESS, FID), Claim("wider", FULL, LESS, SPREAD, larger=True)]
+    assert cells(claims_markdown(runs, claims)) == [
+        ["sharper", "FID ↓: all of it against less of it", "+2.0, -10.0", "1 of 2"],
+        ["wider", "spread ↑: all of it against less of it", "+0.25, +0.25", "2 of 2"],
+    ]
+
+
+def test_a_tie_is_not_seen(tmp_path):
+    runs = runs_of(tmp_path, {(FULL, 0): {"FID/fid": 10.0}, (LESS, 0): {"FID/fid": 10.0}})
+    assert cells(claims_markdown(runs, [Claim("sharper", FULL, LESS, FID)]))[0][2:] == ["+0.0", "0 of 1"]
+
+
+def test_claims_compare_the_seeds_that_both_arms_have(tmp_path):
+    absent = Arm("absent", "absent")
+    runs = runs_of(
+        tmp_path,
+        {
+            (FULL, 0): {"FID/fid": 10.0},
+            (FULL, 1): {"FID/fid": 11.0},
+            (LESS, 1): {"FID/fid": 14.0},
+            (LESS, 2): {"FID/fid": 99.0},
+        },
+    )
+    claims = [Claim("sharper", FULL, LESS, FID), Claim("sharper still", FULL, absent, FID)]
+    compared = [row[2:] for row in cells(claims_markdown(runs, claims))]
+    assert compared == [["+3.0", "1 of 1"], ["–", "0 of 0"]]
+
+
+def test_values_that_are_not_finite_are_shown_and_prove_nothing(tmp_path):
+    runs = runs_of(tmp_path, {(FULL, 0): {"FID/fid": 10.0}, (LESS, 0): {"FID/fid": "nan"}})
+    assert cells(arms_markdown(runs, [FID]))[1] == ["less of it", "nan"]
+    assert cells(claims_markdown(runs, [Claim("sharper", FULL, LESS, FID)]))[0][2:] == ["+nan", "0 of 1"]
+
+
+def test_all_tables_are_written(tmp_path):
+    runs = [made_up_run(tmp_path, FULL, 0, {"FID/fid": 1.0}, [train_record(1, 1.0)])]
+    claims = [Claim("sharper", FULL, LESS, FID)]
+    write_tables(tmp_path, runs, [FID], claims)
+    assert (tmp_path / "runs.csv").read_text() == runs_csv(runs, [FID])
+    assert (tmp_path / "table.md").read_text() == arms_markdown(runs, [FID])
+    assert (tmp_path / "claims.md").read_text() == claims_markdown(runs, claims)
