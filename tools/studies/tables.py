@@ -99,8 +99,8 @@ def claims_markdown(runs: Sequence[Run], claims: Sequence[Claim]) -> str:
 def gains_of(runs: Sequence[Run], claim: Claim) -> list[float]:
     """By how much the better arm is better, for each seed that both arms have."""
     better, worse = (values_of(runs, arm, claim.measure) for arm in (claim.better, claim.worse))
-    sign = 1 if claim.larger else -1
-    return [sign * (better[seed] - worse[seed]) for seed in better if seed in worse]
+    larger, smaller = (better, worse) if claim.larger else (worse, better)
+    return [larger[seed] - smaller[seed] for seed in better if seed in worse]
 
 
 def write_tables(

@@ -98,14 +98,6 @@ def test_cameras_have_a_row_for_each_arm_with_a_line_for_each_seed(tmp_path, run
     assert (height, width) == (int(1.7 * arms * DPI), 9 * DPI)
 
 
-def test_cameras_that_are_all_the_same_can_be_drawn():
-    figure, axes = plt.subplots()
-    plots.draw_histograms(axes, *np.full((3, 10), 0.5))
-    counts = [patch.get_height() for patch in axes.patches[: plots.BINS - 1]]
-    assert np.count_nonzero(counts) == 1
-    plt.close(figure)
-
-
 @pytest.mark.parametrize("rows", [1, 3])
 def test_the_grid_has_a_row_for_each_run(tmp_path, runs, rows):
     sample_grid(tmp_path / "samples.png", runs[:rows], enlargement=2)

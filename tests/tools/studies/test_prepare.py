@@ -78,6 +78,6 @@ def test_other_scenes_are_refused(folder, small, called, options, message):
 def test_scenes_that_turn_are_refused(folder, small, called):
     meta = folder / "meta.json"
     meta.write_text(meta.read_text().replace("constant:0", "uniform:0:6"))
-    with pytest.raises(ValueError, match="got scenes of .*'object_yaw': 'uniform:0:6'"):
+    with pytest.raises(ValueError, match=r"got scenes of .*'object_yaw': 'uniform:0:6'"):
         prepare.main([str(folder), *small])
     assert called == {}

@@ -17,9 +17,9 @@ from tools.studies.tables import (
 FID, SPREAD = Measure("FID/fid", "FID ↓", 1), Measure("spread", "spread ↑", 2)
 
 
-def runs_of(out, values):
-    """A run for each arm and seed with these metrics."""
-    return [made_up_run(out, arm, seed, metrics) for (arm, seed), metrics in values.items()]
+def runs_of(out, *runs):
+    """Runs of an arm, a seed, and metrics each."""
+    return [made_up_run(out, *run) for run in runs]
 
 
 def cells(markdown):
@@ -30,11 +30,9 @@ def cells(markdown):
 def test_a_row_of_an_arm_has_the_mean_and_each_seed_in_brackets(tmp_path):
     runs = runs_of(
         tmp_path,
-        {
-            (FULL, 0): {"FID/fid": 10.0, "spread": 0.5},
-            (LESS, 0): {"FID/fid": 31.0, "spread": 0.25},
-            (FULL, 1): {"FID/fid": 20.0, "spread": 1.0},
-        },
+        (FULL, 0, {"FID/fid": 10.0, "spread": 0.5}),
+        (LESS, 0, {"FID/fid": 31.0, "spread": 0.25}),
+        (FULL, 1, {"FID/fid": 20.0, "spread": 1.0}),
     )
     table = arms_markdown(runs, [FID, SPREAD])
     assert table.splitlines()[:2] == ["| model | FID ↓ | spread ↑ |", "|---|--:|--:|"]
@@ -46,8 +44,7 @@ def test_a_row_of_an_arm_has_the_mean_and_each_seed_in_brackets(tmp_path):
 
 def test_seeds_without_a_value_are_left_out(tmp_path):
     runs = runs_of(
-        tmp_path,
-        {(FULL, 0): {"FID/fid": 10.0}, (FULL, 1): {"FID/fid": 20.0, "spread": 3.0}, (LESS, 0): {}},
+        tmp_path, (FULL, 0, {"FID/fid": 10.0}), (FULL, 1, {"FID/fid": 20.0, "spread": 3.0}), (LESS, 0, {})
     )
     assert values_of(runs, FULL, SPREAD) == {1: 3.0}
     assert cells(arms_markdown(runs, [FID, SPREAD])) == [
@@ -72,12 +69,10 @@ def test_csv_has_a_line_for_each_run(tmp_path):
 def test_a_claim_is_seen_where_its_better_arm_is_smaller_or_larger_as_it_says(tmp_path):
     runs = runs_of(
         tmp_path,
-        {
-            (FULL, 0): {"FID/fid": 10.0, "spread": 0.5},
-            (FULL, 1): {"FID/fid": 30.0, "spread": 0.75},
-            (LESS, 0): {"FID/fid": 12.0, "spread": 0.25},
-            (LESS, 1): {"FID/fid": 20.0, "spread": 0.5},
-        },
+        (FULL, 0, {"FID/fid": 10.0, "spread": 0.5}),
+        (FULL, 1, {"FID/fid": 30.0, "spread": 0.75}),
+        (LESS, 0, {"FID/fid": 12.0, "spread": 0.25}),
+        (LESS, 1, {"FID/fid": 20.0, "spread": 0.5}),
     )
     claims = [Claim("sharper", FULL, LESS, FID), Claim("wider", FULL, LESS, SPREAD, larger=True)]
     assert cells(claims_markdown(runs, claims)) == [
@@ -87,7 +82,7 @@ def test_a_claim_is_seen_where_its_better_arm_is_smaller_or_larger_as_it_says(tm
 
 
 def test_a_tie_is_not_seen(tmp_path):
-    runs = runs_of(tmp_path, {(FULL, 0): {"FID/fid": 10.0}, (LESS, 0): {"FID/fid": 10.0}})
+    runs = runs_of(tmp_path, (FULL, 0, {"FID/fid": 10.0}), (LESS, 0, {"FID/fid": 10.0}))
     assert cells(claims_markdown(runs, [Claim("sharper", FULL, LESS, FID)]))[0][2:] == ["+0.0", "0 of 1"]
 
 
@@ -95,12 +90,10 @@ def test_claims_compare_the_seeds_that_both_arms_have(tmp_path):
     absent = Arm("absent", "absent")
     runs = runs_of(
         tmp_path,
-        {
-            (FULL, 0): {"FID/fid": 10.0},
-            (FULL, 1): {"FID/fid": 11.0},
-            (LESS, 1): {"FID/fid": 14.0},
-            (LESS, 2): {"FID/fid": 99.0},
-        },
+        (FULL, 0, {"FID/fid": 10.0}),
+        (FULL, 1, {"FID/fid": 11.0}),
+        (LESS, 1, {"FID/fid": 14.0}),
+        (LESS, 2, {"FID/fid": 99.0}),
     )
     claims = [Claim("sharper", FULL, LESS, FID), Claim("sharper still", FULL, absent, FID)]
     compared = [row[2:] for row in cells(claims_markdown(runs, claims))]
@@ -108,7 +101,7 @@ def test_claims_compare_the_seeds_that_both_arms_have(tmp_path):
 
 
 def test_values_that_are_not_finite_are_shown_and_prove_nothing(tmp_path):
-    runs = runs_of(tmp_path, {(FULL, 0): {"FID/fid": 10.0}, (LESS, 0): {"FID/fid": "nan"}})
+    runs = runs_of(tmp_path, (FULL, 0, {"FID/fid": 10.0}), (LESS, 0, {"FID/fid": "nan"}))
     assert cells(arms_markdown(runs, [FID]))[1] == ["less of it", "nan"]
     assert cells(claims_markdown(runs, [Claim("sharper", FULL, LESS, FID)]))[0][2:] == ["+nan", "0 of 1"]
 
