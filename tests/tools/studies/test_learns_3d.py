@@ -77,7 +77,6 @@ def check_tables(out, printed):
         ("full", "0", KIMG),
         ("fixed_cameras", "0", KIMG),
     ]
-    assert all(float(row["training_seconds"]) >= 0 for row in table)
     for row in table:
         for measure in learns_3d.MEASURES:
             assert float(row[measure.key]) == pytest.approx(metrics[row["arm"]][measure.key], nan_ok=True)
