@@ -47,7 +47,7 @@ class Size:
 SIZES: Mapping[str, Size] = {
     "smoke": Size(kimg=0.032, val_interval_kimg=0.016, batch_size=8, jobs=2),
     "cpu": Size(kimg=8, val_interval_kimg=2, batch_size=8, jobs=2),
-    "gpu": Size(kimg=100, val_interval_kimg=10, batch_size=32, jobs=6),
+    "gpu": Size(kimg=96, val_interval_kimg=9.6, batch_size=32, jobs=6),
 }
 
 
