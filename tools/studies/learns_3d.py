@@ -4,8 +4,8 @@ python tools/studies/prepare.py data/toy32
 python tools/studies/learns_3d.py data/toy32 work_dirs/learning
 
 Trains every model with every seed, evaluates it, and writes into OUT: runs.csv (a line for each run),
-table.md (a line for each model), claims.md (each claim of the paper, seed by seed), curves.png, cameras.png,
-and samples.png. An interrupted study goes on where it was; finished runs are not done again.
+table.md (a line for each model), claims.md (each claim of the paper, seed by seed), cameras.md (how far learned
+cameras spread), curves.png, cameras.png and samples.png. An interrupted study goes on where it was; finished runs are not done again.
 """
 
 import argparse
@@ -15,6 +15,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
+from projects.threedgp.engine.launch import write_atomically
 from tools.studies.arms import (
     ABLATIONS,
     FIXED_CAMERAS,
@@ -24,6 +25,7 @@ from tools.studies.arms import (
     NO_REGULARIZER,
     RAW_DEPTH,
 )
+from tools.studies.cameras import learned_cameras, spread_markdown
 from tools.studies.command import FID, add_study_arguments, chosen_size
 from tools.studies.plots import plot_cameras, plot_curves, sample_grid
 from tools.studies.runs import execute, plan
@@ -76,6 +78,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     execute(runs, args.data, chosen_size(args), args.jobs)
     write_tables(args.out, runs, MEASURES, CLAIMS)
     plot_curves(args.out / "curves.png", runs, FID, "FID (toy classifier)")
+    spread = {f"{run.arm.title}, seed {run.seed}": learned_cameras(run) for run in runs}
+    write_atomically(args.out / "cameras.md", spread_markdown(spread))
     plot_cameras(args.out / "cameras.png", runs, args.data / "cameras.npy")
     sample_grid(args.out / "samples.png", [run for run in runs if run.seed == args.seeds[0]])
     print((args.out / "table.md").read_text())

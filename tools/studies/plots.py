@@ -13,20 +13,13 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from projects.threedgp.apis import ThreeDGPInferencer
-from projects.threedgp.engine.fixed_inputs import averaged_pose, draw_fixed_inputs
 from projects.threedgp.engine.pictures import colorize_depth, enlarge, image_grid, save_png
 from projects.threedgp.rendering import CAMERA_FIELDS
 from tools.render import captioned
-from tools.studies.runs import Arm, Run
+from tools.studies.cameras import FIELDS, learned_cameras
+from tools.studies.runs import Run, arms_of
 
-CAMERAS = {"yaw": "yaw (rad)", "pitch": "pitch (rad)", "fov_deg": "field of view (deg)"}
-NUM_CAMERAS = 2048
 BINS = 40
-
-
-def arms_of(runs: Sequence[Run]) -> list[Arm]:
-    """The arms of some runs, in their order."""
-    return list({run.arm.name: run.arm for run in runs}.values())
 
 
 def plot_curves(path: Path, runs: Sequence[Run], metric: str, label: str) -> None:
@@ -70,16 +63,15 @@ def plot_cameras(path: Path, runs: Sequence[Run], true_cameras: Path) -> None:
     true = np.load(true_cameras)
     arms = arms_of(runs)
     figure, grid = plt.subplots(
-        len(arms), len(CAMERAS), figsize=(9, 1.7 * len(arms)), squeeze=False, layout="constrained"
+        len(arms), len(FIELDS), figsize=(9, 1.7 * len(arms)), squeeze=False, layout="constrained"
     )
     for row, arm in zip(grid, arms, strict=True):
         learned = [learned_cameras(run) for run in runs if run.arm.name == arm.name]
-        for axes, name in zip(row, CAMERAS, strict=True):
-            column = CAMERA_FIELDS.index(name)
-            prior, *posteriors = [learned[0][0], *(posterior for _, posterior in learned)]
-            draw_histograms(axes, *(each[:, column] for each in (true, prior, *posteriors)))
+        shown = [true, learned[0].prior, *(each.posterior for each in learned)]
+        for axes, name in zip(row, FIELDS, strict=True):
+            draw_histograms(axes, *(cameras[:, CAMERA_FIELDS.index(name)] for cameras in shown))
         row[0].set_ylabel(arm.title, fontsize="small")
-    for axes, label in zip(grid[-1], CAMERAS.values(), strict=True):
+    for axes, label in zip(grid[-1], FIELDS.values(), strict=True):
         axes.set_xlabel(label)
     grid[0, -1].legend(fontsize="x-small")
     save_figure(figure, path)
@@ -97,18 +89,6 @@ def draw_histograms(axes: Axes, true: np.ndarray, prior: np.ndarray, *posteriors
     axes.set_yticks([])
 
 
-def learned_cameras(run: Run) -> tuple[np.ndarray, np.ndarray]:
-    """Prior cameras (n, 8), and what the averaged generator makes of them."""
-    model = inferencer_of(run).model
-    inputs = draw_fixed_inputs(model, NUM_CAMERAS, seed=0)
-    return inputs.prior.params.cpu().numpy(), averaged_pose(model, inputs).params.cpu().numpy()
-
-
-def inferencer_of(run: Run) -> ThreeDGPInferencer:
-    """The trained model of a run, on the CPU."""
-    return ThreeDGPInferencer(run.config_path, run.checkpoint, device="cpu")
-
-
 def sample_grid(path: Path, runs: Sequence[Run], enlargement: int = 2) -> None:
     """Draws samples of all runs: a row for each, the same latents and classes, colour over depth.
 
@@ -119,7 +99,7 @@ def sample_grid(path: Path, runs: Sequence[Run], enlargement: int = 2) -> None:
     """
     rows = []
     for run in runs:
-        inferencer = inferencer_of(run)
+        inferencer = ThreeDGPInferencer(run.config_path, run.checkpoint, device="cpu")
         labels = list(range(inferencer.model.num_classes or 0)) or None
         samples = inferencer.sample(len(labels or range(8)), labels, seed=1)
         rgb = [enlarge(sample.rgb, enlargement) for sample in samples]

@@ -153,6 +153,11 @@ def plan(arms: Sequence[Arm], seeds: Sequence[int], out: Path) -> list[Run]:
     return [Run(arm, seed, folder / f"{arm.name}_seed{seed}") for seed in seeds for arm in arms]
 
 
+def arms_of(runs: Sequence[Run]) -> list[Arm]:
+    """The arms of some runs, in their order."""
+    return list({run.arm.name: run.arm for run in runs}.values())
+
+
 def write_config(run: Run, data: Path, size: Size) -> None:
     """Writes the config of a run.
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from projects.threedgp.engine.launch import write_atomically
-from tools.studies.runs import Arm, Run
+from tools.studies.runs import Arm, Run, arms_of
 
 
 @dataclass(frozen=True)
@@ -67,10 +67,9 @@ def arms_markdown(runs: Sequence[Run], measures: Sequence[Measure]) -> str:
     """One line for each arm: the mean over its seeds and, in brackets, the value of each."""
     lines = ["| " + " | ".join(["model", *(measure.title for measure in measures)]) + " |"]
     lines.append("|---|" + "--:|" * len(measures))
-    for arm in dict.fromkeys(run.arm.name for run in runs):
-        of_arm = [run for run in runs if run.arm.name == arm]
-        cells = [cell(values_of(of_arm, of_arm[0].arm, measure), measure.digits) for measure in measures]
-        lines.append("| " + " | ".join([of_arm[0].arm.title, *cells]) + " |")
+    for arm in arms_of(runs):
+        cells = [cell(values_of(runs, arm, measure), measure.digits) for measure in measures]
+        lines.append("| " + " | ".join([arm.title, *cells]) + " |")
     return "\n".join(lines) + "\n"
 
 
