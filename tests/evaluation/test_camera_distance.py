@@ -55,6 +55,37 @@ def test_collapsed_cameras_have_no_deviation(tmp_path):
     assert values["pitch"] == pytest.approx(0.25, rel=0.02)
 
 
+def in_classes(tmp_path, given: np.ndarray, learned: np.ndarray, labels: list[int]) -> dict[str, float]:
+    np.save(tmp_path / "cameras.npy", given)
+    config = dict(type="CameraDistance", cameras=str(tmp_path / "cameras.npy"), prefix="cam")
+    metric = METRICS.build(config | dict(fields=["yaw"], fake_nums=len(learned)))
+    for camera, label in zip(torch.from_numpy(learned), labels, strict=True):
+        metric.process({}, [dict(camera=camera, gt_label=dict(label=torch.tensor([label])))])
+    return {key.removeprefix("cam/"): value for key, value in metric.evaluate().items()}
+
+
+def test_classes_that_stand_in_different_places_are_told_from_classes_that_spread(tmp_path):
+    """Two hundred cameras from -1 to 1: sorted into ten classes, each stands in a place; in turns, each spreads."""
+    cameras = spread(yaw=(-1, 1))
+    standing = in_classes(tmp_path, cameras, cameras, [i // 20 for i in range(200)])
+    spreading = in_classes(tmp_path, cameras, cameras, [i % 10 for i in range(200)])
+    for values in (standing, spreading):
+        assert values["yaw"] == 0
+        assert values["yaw_std"] == pytest.approx(1 / 3**0.5, rel=0.02)
+    assert standing["yaw_std_in_class"] == pytest.approx(0.1 / 3**0.5, rel=0.02)
+    assert spreading["yaw_std_in_class"] == pytest.approx(1 / 3**0.5, rel=0.02)
+    # A narrow class in the middle is 1/2 away on average, one at an end 1: the mean over places is 2/3.
+    assert standing["yaw_in_class"] == pytest.approx(2 / 3, rel=0.1)
+    assert spreading["yaw_in_class"] == pytest.approx(0, abs=0.05)
+
+
+def test_classes_of_one_camera_say_nothing_of_spread(tmp_path):
+    cameras = spread(yaw=(-1, 1))
+    values = in_classes(tmp_path, cameras, cameras[[0, 100, -1]], [0, 1, 1])
+    assert values["yaw_std_in_class"] == pytest.approx(0.5, rel=0.02)
+    assert set(in_classes(tmp_path, cameras, cameras[:2], [0, 1])) == {"yaw", "yaw_centred", "yaw_std"}
+
+
 def test_fields_are_found_by_name(tmp_path):
     given, learned = spread(), spread(look_at_radius=(0.2, 0.2))
     values = distances(tmp_path, given, learned, fields=["roll", "look_at_radius"])

@@ -267,6 +267,28 @@ def test_only_failed_depth_maps_are_close_to_a_plane(rate, fits_a_plane):
         assert (residual.std() < 0.3 * value.std()) == fits_a_plane
 
 
+def test_inexactness_0_only_loses_the_scale():
+    settings = ToySettings(failure_rate=0, inexactness=0)
+    for index in range(len(CLASSES)):
+        exact = render_scene(0, index, 32).depth
+        value = corrupt_depth(exact, 0, index, settings) / 65535
+        kept = (value > 0) & (value < 1)
+        slope, shift = np.polyfit(exact[kept], value[kept], 1)
+        np.testing.assert_allclose(value[kept], slope * exact[kept] + shift, atol=1e-4)
+
+
+def test_more_inexact_depth_is_farther_from_the_truth():
+    def order(inexactness: float) -> float:
+        settings = ToySettings(failure_rate=0, inexactness=inexactness)
+        exact = [render_scene(0, index, 32).depth for index in range(2 * len(CLASSES))]
+        corrupted = [corrupt_depth(depth, 0, index, settings) for index, depth in enumerate(exact)]
+        pairs = zip(exact, corrupted, strict=True)
+        return np.mean([spearmanr(a.ravel(), b.ravel()).statistic for a, b in pairs])
+
+    orders = [order(inexactness) for inexactness in (0, 1, 3)]
+    assert orders[0] > orders[1] + 0.01 > orders[2] + 0.06
+
+
 # Refusals
 
 

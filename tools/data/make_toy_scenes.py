@@ -50,6 +50,7 @@ def main(argv: Sequence[str] | None = None) -> None:
             near=args.near,
             far=args.far,
             failure_rate=args.failure_rate,
+            inexactness=args.inexactness,
             **{name: _distribution(args, name) for name in DISTRIBUTIONS},
         )
         dataset = ToyDataset(args.num, args.resolution, args.seed, args.depth, settings)
@@ -82,6 +83,9 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--failure-rate", type=float, default=default.failure_rate, help="share of planar depth"
+    )
+    parser.add_argument(
+        "--inexactness", type=float, default=default.inexactness, help="factor on the errors of other depth"
     )
     parser.add_argument("--workers", type=int, default=os.cpu_count(), help="processes")
     parser.add_argument("--overwrite", action="store_true", help="replace a data set made by this tool")

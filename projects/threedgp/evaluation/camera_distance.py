@@ -1,6 +1,7 @@
 """How far the learned distribution of cameras is from a given one, field by field."""
 
 import os
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -9,9 +10,13 @@ import torch
 from jaxtyping import Float
 from mmagic.registry import METRICS
 from scipy.stats import wasserstein_distance
+from torch import Tensor
 
 from ..rendering import CAMERA_FIELDS
-from .sampled_metric import Row, SampledMetric
+from .sampled_metric import SampledMetric
+
+Labelled = tuple[int | None, Float[Tensor, "8"]]
+"""The class of a camera (None without classes), and the camera."""
 
 
 def load_cameras(path: str) -> Float[np.ndarray, "n 8"]:
@@ -48,10 +53,13 @@ class CameraDistance(SampledMetric):
     For each field: ``<field>``, the distance of the two one-dimensional distributions; ``<field>_centred``,
     the same without both means, which is what remains if the model's world is merely turned or shifted, a
     freedom that images leave; ``<field>_std``, the standard deviation of the learned cameras, 0 if they have
-    collapsed. Angles are compared on the line: yaws of pi and -pi are 2 pi apart.
+    collapsed. A conditional model also gets ``<field>_in_class`` and ``<field>_std_in_class``, the mean over
+    classes of the distance and the deviation of a class's cameras: classes that each stand in a place of their
+    own, a collapse within every class, can look like the given cameras when taken together. Classes of fewer
+    than two cameras are left out. Angles are compared on the line: yaws of pi and -pi are 2 pi apart.
 
     Args:
-        cameras: File of the given cameras, see ``load_cameras``.
+        cameras: File of the given cameras, see ``load_cameras``; they are those of every class.
         fields: Names out of ``CAMERA_FIELDS``; angles in radians, ``fov_deg`` in degrees.
         fake_nums: Posterior cameras, over all processes.
         sample_model: Which generator, ``ema`` or ``orig``.
@@ -83,26 +91,38 @@ class CameraDistance(SampledMetric):
         self.cameras, self.fields = load_cameras(cameras), tuple(fields)
 
     def process(self, data_batch: dict, data_samples: Sequence[dict]) -> None:
-        """Keep the cameras of a batch.
+        """Keep the cameras of a batch, and their classes.
 
         Args:
             data_batch: Unused.
-            data_samples: Samples with ``camera`` (8,), or with such samples under ``ema`` and ``orig``.
+            data_samples: Samples with ``camera`` (8,), or with such samples under ``ema`` and ``orig``; with
+                ``gt_label`` of a conditional model.
         """
-        if not self.is_full:
-            self.fake_results += list(self.stacked(data_samples, "camera").split(1))
+        if self.is_full:
+            return
+        cameras, label = self.stacked(data_samples, "camera"), self.labels(data_samples)
+        classes = [None] * len(cameras) if label is None else label.tolist()
+        self.fake_results += list(zip(classes, cameras.cpu(), strict=True))
 
-    def compute_metrics(self, results: Sequence[Row]) -> dict[str, float]:
+    def compute_metrics(self, results: Sequence[Labelled]) -> dict[str, float]:
         """Compare the fields one by one.
 
         Args:
-            results: Camera of each sample.
+            results: Class (None without classes) and camera of each sample.
         """
-        learned = torch.cat(list(results)).double().cpu().numpy()
+        learned = torch.stack([camera for _, camera in results]).double().numpy()
+        members = defaultdict(list)
+        for index, (label, _) in enumerate(results):
+            members[label].append(index)
+        members.pop(None, None)
+        classes = [indices for indices in members.values() if len(indices) > 1]
         values: dict[str, float] = {}
         for name in self.fields:
             column = CAMERA_FIELDS.index(name)
-            values |= _compare(name, learned[:, column], self.cameras[:, column])
+            ours, given = learned[:, column], self.cameras[:, column]
+            values |= _compare(name, ours, given)
+            if classes:
+                values |= _compare_classes(name, [ours[indices] for indices in classes], given)
         return values
 
 
@@ -112,4 +132,13 @@ def _compare(name: str, learned: Float[np.ndarray, " n"], given: Float[np.ndarra
         name: float(wasserstein_distance(learned, given)),
         f"{name}_centred": float(centred),
         f"{name}_std": float(learned.std()),
+    }
+
+
+def _compare_classes(
+    name: str, classes: Sequence[Float[np.ndarray, " n"]], given: Float[np.ndarray, " m"]
+) -> dict[str, float]:
+    return {
+        f"{name}_in_class": float(np.mean([wasserstein_distance(each, given) for each in classes])),
+        f"{name}_std_in_class": float(np.mean([each.std() for each in classes])),
     }

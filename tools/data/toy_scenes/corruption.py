@@ -32,15 +32,17 @@ def corrupt_depth(depth: NDArray, seed: int, index: int, settings: ToySettings) 
         depth: Exact distances (n, n), clipped to [near, far].
         seed: Seed of the data set.
         index: Number of the image.
-        settings: Provides near, far and the rate of plane-like failures.
+        settings: Provides near, far, the rate of plane-like failures and the size of the other errors.
     """
+    k = settings.inexactness
     rng = np.random.default_rng([seed, index, CORRUPTION_STREAM])
     fails = rng.random() < settings.failure_rate
     share = (depth.astype(np.float64) - settings.near) / (settings.far - settings.near)
-    value = share ** np.exp(rng.uniform(-0.5, 0.5))
-    value = _bend(value, rng)
-    value = cv2.GaussianBlur(value, (0, 0), rng.uniform(0.006, 0.022) * len(value))
-    value = value + rng.uniform(0.02, 0.1) * _smooth_field(len(value), rng)
+    value = share ** np.exp(k * rng.uniform(-0.5, 0.5))
+    value = _bend(value, k, rng)
+    # OpenCV takes a width of 0 for "choose one".
+    value = cv2.GaussianBlur(value, (0, 0), max(k * rng.uniform(0.006, 0.022) * len(value), 1e-3))
+    value = value + k * rng.uniform(0.02, 0.1) * _smooth_field(len(value), rng)
     plane = _plane(len(value), rng)
     if fails:
         value = plane + 0.1 * value
@@ -49,11 +51,11 @@ def corrupt_depth(depth: NDArray, seed: int, index: int, settings: ToySettings) 
     return np.round(value * MAX_VALUE).astype(np.uint16)
 
 
-def _bend(image: Array, rng: np.random.Generator) -> Array:
-    """Moves image content by up to about 2 percent of the side, smoothly."""
+def _bend(image: Array, strength: float, rng: np.random.Generator) -> Array:
+    """Moves image content by up to about 2 percent of the side times ``strength``, smoothly."""
     side = len(image)
     grid = np.arange(side, dtype=np.float64)
-    reach = rng.uniform(0.0, 0.02) * side
+    reach = strength * rng.uniform(0.0, 0.02) * side
     x = grid[None, :] + reach * _smooth_field(side, rng)
     y = grid[:, None] + reach * _smooth_field(side, rng)
     x, y = x.astype(np.float32), y.astype(np.float32)

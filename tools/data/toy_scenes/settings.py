@@ -25,6 +25,7 @@ class ToySettings:
         near: Distance along the unit ray that is stored as 0.
         far: Distance along the unit ray that is stored as 65535.
         failure_rate: Fraction of corrupted depth maps that show little more than a plane.
+        inexactness: Factor on all that corrupts the others; with 0 only the scale is lost.
     """
 
     fov: Distribution = field(default=Distribution("uniform", (15.0, 30.0)))
@@ -37,12 +38,15 @@ class ToySettings:
     near: float = 0.75
     far: float = 1.25
     failure_rate: float = 0.05
+    inexactness: float = 1.0
 
     def __post_init__(self) -> None:
         if not 0 < self.near < self.far:
             raise ValueError(f"near, far: got {self.near}, {self.far}, wanted 0 < near < far")
         if not 0 <= self.failure_rate <= 1:
             raise ValueError(f"failure_rate: got {self.failure_rate}, wanted a value in [0, 1]")
+        if not 0 <= self.inexactness < math.inf:
+            raise ValueError(f"inexactness: got {self.inexactness}, wanted a value of at least 0")
 
     def as_dict(self) -> dict[str, float | str]:
         """Returns the settings as plain values; distributions as their text form."""
