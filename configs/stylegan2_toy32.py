@@ -40,6 +40,13 @@ model = dict(
         g_reg_weight=0.0,
     ),
 )
+# With the rates of the wide networks (0.0025, 0.002) the discriminator stays at chance: a step of Adam on weights
+# of equalised learning rate moves the output by the root of the width.
+_lazy = _r1_interval / (_r1_interval + 1)
+optim_wrapper = dict(
+    generator=dict(optimizer=dict(lr=0.01)),
+    discriminator=dict(optimizer=dict(lr=0.008 * _lazy)),
+)
 train_dataloader = dict(batch_size=_batch_size, dataset=dict(conditional=False, use_depth=False))
 val_dataloader = dict(dataset=dict(conditional=False))
 test_dataloader = val_dataloader

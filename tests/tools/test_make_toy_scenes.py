@@ -3,6 +3,7 @@
 import json
 import math
 import re
+import shutil
 from pathlib import Path
 
 import cv2
@@ -25,6 +26,7 @@ from tools.data.toy_scenes import (
     sample_scene,
     trace,
     write_dataset,
+    write_inexact_depth,
 )
 from tools.data.toy_scenes.dataset import CAMERA_COLUMNS
 from tools.data.toy_scenes.scenes import GROUND, SKY
@@ -287,6 +289,51 @@ def test_more_inexact_depth_is_farther_from_the_truth():
 
     orders = [order(inexactness) for inexactness in (0, 1, 3)]
     assert orders[0] > orders[1] + 0.01 > orders[2] + 0.06
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory):
+    """A small data set."""
+    folder = tmp_path_factory.mktemp("inexact") / "toy"
+    write_dataset(folder, ToyDataset(2 * len(CLASSES), 16, seed=3))
+    return folder
+
+
+def depth_maps(folder):
+    return {path.name: cv2.imread(str(path), cv2.IMREAD_UNCHANGED) for path in folder.rglob("*_depth.png")}
+
+
+def test_other_inexactness_of_a_data_set_has_the_same_draws(written, tmp_path):
+    for inexactness in (1, 3):
+        write_inexact_depth(written, tmp_path / str(inexactness), inexactness)
+    train, same, other = (depth_maps(path) for path in (written / "train", tmp_path / "1", tmp_path / "3"))
+    assert train.keys() == same.keys() == other.keys()
+    for name in train:
+        # The exact depth was rounded to 16 bit in between.
+        np.testing.assert_allclose(same[name], train[name].astype(float), atol=30)
+    changed = [np.abs(other[name] - train[name].astype(float)).mean() for name in train]
+    assert np.median(changed) > 1000
+
+
+def test_other_inexactness_is_all_or_nothing(written, tmp_path):
+    broken = shutil.copytree(written, tmp_path / "broken")
+    lost = broken / "exact_depth" / "torus" / "000004_depth.png"
+    lost.unlink()
+    with pytest.raises(FileNotFoundError, match=f"{lost}: got no image"):
+        write_inexact_depth(broken, tmp_path / "out", 2)
+    with pytest.raises(ValueError, match="inexactness: got -1"):
+        write_inexact_depth(written, tmp_path / "out", -1)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["broken"]
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "mine").touch()
+    with pytest.raises(FileExistsError, match="out: got a non-empty target"):
+        write_inexact_depth(written, tmp_path / "out", 2)
+
+
+def test_data_sets_from_before_inexactness_have_1():
+    meta = ToyDataset(8, 16).meta()
+    del meta["inexactness"]
+    assert ToySettings.from_dict(meta) == ToySettings()
 
 
 # Refusals

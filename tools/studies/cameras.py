@@ -1,9 +1,10 @@
-"""How cameras spread: those that runs have learned, and those that regularisers make without any image.
+"""Cameras that runs have learned, and those that the regularisers alone make, without an image.
 
-python tools/studies/cameras.py work_dirs/regularizers.md
+python tools/studies/cameras.py data/toy32 work_dirs/learning/regularizers.md
 
-Trains the camera generator of configs/3dgp_toy32.py on each regulariser alone, and writes how far the cameras
-spread, all of them and within a class.
+Trains the camera generator of configs/3dgp_toy32.py on its regularisers alone, and on those of the release, and
+writes how far the cameras spread and how far they are from the true ones. What a trained model has beyond that,
+it has from the images.
 """
 
 import argparse
@@ -16,8 +17,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int
-from mmagic.registry import MODELS
+from jaxtyping import Float
+from mmagic.registry import METRICS, MODELS
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from torch import Tensor
@@ -25,10 +26,10 @@ from tqdm import tqdm
 
 from projects.threedgp.apis import ThreeDGPInferencer
 from projects.threedgp.engine.fixed_inputs import averaged_pose, draw_fixed_inputs
-from projects.threedgp.engine.launch import write_atomically
+from projects.threedgp.engine.launch import existing_folder, write_atomically
 from projects.threedgp.models.threedgp import ThreeDGP
-from projects.threedgp.rendering import CAMERA_FIELDS, Camera
-from tools.studies.arms import FULL, SLOPE_REGULARIZER
+from projects.threedgp.rendering import Camera
+from tools.studies.arms import EMD_REGULARIZER, FIXED_CAMERAS, FULL
 from tools.studies.runs import Arm, Run
 
 FIELDS = {"yaw": "yaw (rad)", "pitch": "pitch (rad)", "fov_deg": "field of view (deg)"}
@@ -37,46 +38,36 @@ NUM_CAMERAS = 2048
 
 @dataclass(frozen=True)
 class LearnedCameras:
-    """Prior cameras and what a model makes of them.
-
-    Args:
-        prior: Cameras of the prior, ``CAMERA_FIELDS``.
-        posterior: Learned cameras.
-        label: Their classes; zeros without classes.
-    """
+    """Prior cameras and what a model makes of them, fields in the order of ``CAMERA_FIELDS``."""
 
     prior: Float[np.ndarray, "n 8"]
     posterior: Float[np.ndarray, "n 8"]
-    label: Int[np.ndarray, " n"]
-
-    def spread(self, name: str) -> tuple[float, float]:
-        """Standard deviation of a field over all learned cameras, and its mean within a class."""
-        values = self.posterior[:, CAMERA_FIELDS.index(name)]
-        within = [values[self.label == label].std() for label in np.unique(self.label)]
-        return float(values.std()), float(np.mean(within))
-
-
-def cameras_of(model: ThreeDGP) -> LearnedCameras:
-    """The same prior cameras, latents and classes for any model, seen by its averaged generator."""
-    inputs = draw_fixed_inputs(model, NUM_CAMERAS, seed=0)
-    label = torch.zeros(NUM_CAMERAS) if inputs.label is None else inputs.label
-    posterior = averaged_pose(model, inputs).params
-    return LearnedCameras(*(each.cpu().numpy() for each in (inputs.prior.params, posterior, label.long())))
 
 
 def learned_cameras(run: Run) -> LearnedCameras:
-    """The cameras of a trained run."""
-    return cameras_of(ThreeDGPInferencer(run.config_path, run.checkpoint, device="cpu").model)
+    """The same prior cameras, latents and classes for any run, seen by its averaged generator."""
+    model = ThreeDGPInferencer(run.config_path, run.checkpoint, device="cpu").model
+    inputs = draw_fixed_inputs(model, NUM_CAMERAS, seed=0)
+    posterior = averaged_pose(model, inputs)
+    return LearnedCameras(inputs.prior.params.cpu().numpy(), posterior.params.cpu().numpy())
 
 
-def spread_markdown(rows: Mapping[str, LearnedCameras]) -> str:
-    """For each row the spread of each field, over all cameras and within a class."""
-    heads = [f"{title}: {what}" for title in FIELDS.values() for what in ("all", "within a class")]
-    lines = [f"| std of | {' | '.join(heads)} |", "|---|" + "--:|" * len(heads)]
-    for name, cameras in rows.items():
-        cells = [f"{value:.3f}" for field in FIELDS for value in cameras.spread(field)]
-        lines.append(f"| {name} | {' | '.join(cells)} |")
-    return "\n".join(lines) + "\n"
+def camera_distance(model: ThreeDGP, cameras: Path) -> dict[str, float]:
+    """The metric ``CameraDistance`` of a model's cameras.
+
+    Args:
+        model: The model.
+        cameras: File of the true cameras.
+    """
+    metric = METRICS.build(
+        dict(type="CameraDistance", cameras=str(cameras), fields=list(FIELDS), fake_nums=NUM_CAMERAS)
+    )
+    inputs = draw_fixed_inputs(model, NUM_CAMERAS, seed=0)
+    assert inputs.label is not None
+    pairs = zip(averaged_pose(model, inputs).params, inputs.label, strict=True)
+    metric.process({}, [dict(camera=camera, gt_label=dict(label=label[None])) for camera, label in pairs])
+    values = metric.evaluate()
+    return {name.removeprefix("CameraDistance/"): value for name, value in values.items()}
 
 
 def regularizer_loss(model: ThreeDGP) -> Tensor:
@@ -85,20 +76,20 @@ def regularizer_loss(model: ThreeDGP) -> Tensor:
     for regularizer in model.camera_regularizers:
         fakes = model.draw_fakes(regularizer.num_samples, patches=False)
         prior = Camera(fakes.prior.params.requires_grad_())
-        total = total + regularizer(
-            prior, model.generator.pose(prior, fakes.z, fakes.label), mean, model.kimg
-        )
+        posterior = model.generator.pose(prior, fakes.z, fakes.label)
+        total = total + regularizer(prior, posterior, mean, model.kimg)
     return total
 
 
 def train_on_regularizers(arm: Arm, steps: int) -> ThreeDGP:
-    """The model of an arm, whose camera generator was trained on the regularisers alone."""
+    """The model of an arm whose camera generator, if it has one, was trained on the regularisers alone."""
     torch.manual_seed(0)
     config = Config.fromfile(arm.config)
     config.merge_from_dict(dict(arm.options))
     model: ThreeDGP = MODELS.build(config.model)
-    settings = dict(config.optim_wrapper.generator.optimizer)
-    assert settings.pop("type") == "Adam"
+    if model.generator.camera_generator is None:
+        return model
+    settings = {k: v for k, v in config.optim_wrapper.generator.optimizer.items() if k != "type"}
     optimizer = torch.optim.Adam(model.generator.camera_generator.parameters(), **settings)
     for _ in tqdm(range(steps), desc=arm.title, unit="step"):
         loss = regularizer_loss(model)
@@ -110,18 +101,33 @@ def train_on_regularizers(arm: Arm, steps: int) -> ThreeDGP:
     return model
 
 
+def distances_markdown(rows: Mapping[str, Mapping[str, float]]) -> str:
+    """For each row and field the spread of all cameras and within a class, and the distance within a class."""
+    measures = {"std": "{}_std", "std in a class": "{}_std_in_class", "W1 in a class": "{}_in_class"}
+    heads = [f"{title}: {what}" for title in FIELDS.values() for what in measures]
+    lines = [f"| cameras | {' | '.join(heads)} |", "|---|" + "--:|" * len(heads)]
+    for name, values in rows.items():
+        cells = [f"{values[key.format(field)]:.3f}" for field in FIELDS for key in measures.values()]
+        lines.append(f"| {name} | {' | '.join(cells)} |")
+    return "\n".join(lines) + "\n"
+
+
 def main(argv: Sequence[str] | None = None) -> None:
-    """Trains on regularisers alone and writes the spread."""
+    """Trains on regularisers alone and writes what comes of it."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
+    parser.add_argument("data", type=lambda text: Path(existing_folder(text)), help="folder of prepare.py")
     parser.add_argument("out", type=Path, help="the Markdown file to write")
     parser.add_argument("--steps", type=int, default=1000, help="default 1000")
     args = parser.parse_args(argv)
     init_default_scope("mmagic")
-    arms = {"the release's regulariser": FULL, "the paper's regulariser": SLOPE_REGULARIZER}
-    rows = {name: cameras_of(train_on_regularizers(arm, args.steps)) for name, arm in arms.items()}
-    write_atomically(args.out, spread_markdown(rows))
+    arms = {"prior": FIXED_CAMERAS, "this config's regularisers": FULL, "the release's": EMD_REGULARIZER}
+    cameras = args.data / "cameras.npy"
+    rows = {
+        name: camera_distance(train_on_regularizers(arm, args.steps), cameras) for name, arm in arms.items()
+    }
+    write_atomically(args.out, distances_markdown(rows))
     print(args.out.read_text())
 
 

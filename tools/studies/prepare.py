@@ -1,4 +1,4 @@
-"""Makes all that the studies need: procedural scenes, the small networks, the teacher's features.
+"""Makes all that the studies need: scenes, depth of other inexactness, small networks, the teacher's features.
 
 python tools/studies/prepare.py data/toy32
 
@@ -15,7 +15,9 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from tools.data import compute_features, make_toy_scenes
+from tools.data.toy_scenes import write_inexact_depth
 from tools.studies import toy_networks
+from tools.studies.arms import DEPTH_FOLDER, INEXACTNESS
 
 SCENES = {"object_yaw": "constant:0", "yaw": "normal:0:0.5"}
 
@@ -32,6 +34,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--held-out", type=int, default=1024, help="scenes to judge them (default 1024)")
     args = parser.parse_args(argv)
     make_scenes(args.data, args.num, args.resolution)
+    for inexactness in INEXACTNESS:
+        if not (depth := args.data / DEPTH_FOLDER.format(inexactness)).is_dir():
+            write_inexact_depth(args.data, depth, inexactness)
     networks = args.data / "networks"
     report = networks / "networks.json"
     known = json.loads(report.read_text()) if report.is_file() else {}

@@ -58,7 +58,8 @@ class Arm:
     Args:
         name: Part of the folder's name.
         title: What tables and plots call it.
-        options: Its differences from the config, as ``--cfg-options`` has them, but of any type.
+        options: Its differences from the config, as ``--cfg-options`` has them, but of any type; paths under
+            the config's ``root`` are moved to the data.
         config: Its config.
     """
 
@@ -170,8 +171,8 @@ def write_config(run: Run, data: Path, size: Size) -> None:
         ValueError: If the folder holds a run with another config.
     """
     config = Config.fromfile(str(ROOT / run.arm.config))
-    config = Config(_moved(config.to_dict(), config.root, str(data.resolve())))
     config.merge_from_dict(copy.deepcopy(dict(run.arm.options)))
+    config = Config(_moved(config.to_dict(), config.root, str(data.resolve())))
     config.train_cfg.total_kimg = size.kimg
     config.train_cfg.val_interval_kimg = size.val_interval_kimg
     config.train_dataloader.batch_size = size.batch_size

@@ -136,7 +136,7 @@ def _compare(name: str, learned: Float[np.ndarray, " n"], given: Float[np.ndarra
 
 
 def _compare_classes(
-    name: str, classes: Sequence[Float[np.ndarray, " n"]], given: Float[np.ndarray, " m"]
+    name: str, classes: Sequence[Float[np.ndarray, " _"]], given: Float[np.ndarray, " m"]
 ) -> dict[str, float]:
     return {
         f"{name}_in_class": float(np.mean([wasserstein_distance(each, given) for each in classes])),

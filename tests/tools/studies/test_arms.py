@@ -7,6 +7,7 @@ from mmengine.config import Config
 from mmengine.registry import init_default_scope
 
 from projects.threedgp.models.batches import RealBatch
+from projects.threedgp.rendering import CAMERA_FIELDS
 from tools.studies import arms
 from tools.studies.runs import SIZES, plan, write_config
 
@@ -43,7 +44,7 @@ def poses(model, n=16):
     return prior.params, model.generator.pose(prior, z, torch.zeros(n, dtype=torch.long)).params
 
 
-CAMERA_LOSSES = {"loss_g_camera_emd", "loss_g_camera_mean"}
+CAMERA_LOSSES = {f"loss_g_camera_{name}" for name in ("slope", "emd", "mean")}
 ALL_LOSSES = CAMERA_LOSSES | {"loss_g_adv", "loss_d_adv", "loss_d_kd"}
 
 
@@ -91,9 +92,24 @@ def test_without_regulariser_cameras_are_learned_without_camera_losses(tmp_path)
     assert logs_of_a_step(model) == ALL_LOSSES - CAMERA_LOSSES
 
 
-def test_the_papers_regulariser_takes_the_place_of_the_releases(tmp_path):
-    model = built(arms.SLOPE_REGULARIZER, tmp_path)
-    assert logs_of_a_step(model) == ALL_LOSSES - {"loss_g_camera_emd"} | {"loss_g_camera_slope"}
+def test_the_releases_regulariser_takes_the_place_of_the_papers(tmp_path):
+    model = built(arms.EMD_REGULARIZER, tmp_path)
+    assert logs_of_a_step(model) == ALL_LOSSES - {"loss_g_camera_slope"}
+    weights = dict(zip(CAMERA_FIELDS, model.camera_regularizers[0].weights.tolist(), strict=True))
+    assert weights["yaw"] == weights["pitch"] == 2
+    full = built(arms.FULL, tmp_path / "full").camera_regularizers
+    ours = {name: regularizer.weights for name, regularizer in zip(("slope", "emd"), full, strict=False)}
+    # What the paper's looks at is left out of the other, which holds the rest as the release's does.
+    angles = torch.tensor([name in ("yaw", "pitch") for name in CAMERA_FIELDS])
+    assert ours["slope"][~angles].eq(0).all() and ours["emd"][angles].eq(0).all()
+    assert torch.equal(ours["emd"][~angles], model.camera_regularizers[0].weights[~angles])
+
+
+@pytest.mark.parametrize("inexactness", arms.INEXACTNESS)
+def test_other_depth_lies_in_the_folder_of_the_data(tmp_path, inexactness):
+    dataset = config_of(arms.with_inexactness(arms.FULL, inexactness), tmp_path).train_dataloader.dataset
+    assert dataset.pop("depth_root") == str(tmp_path / arms.DEPTH_FOLDER.format(inexactness))
+    assert dataset == config_of(arms.FULL, tmp_path).train_dataloader.dataset
 
 
 def test_without_distillation_there_is_no_second_head_and_no_feature_is_loaded(tmp_path):

@@ -5,24 +5,40 @@ import pytest
 
 from projects.threedgp.rendering import CAMERA_FIELDS
 from tools.studies import cameras
-from tools.studies.cameras import LearnedCameras, main, spread_markdown
+from tools.studies.cameras import distances_markdown, main
 
 
-def test_spread_within_a_class_does_not_count_what_lies_between_classes():
-    posterior = np.zeros((4, len(CAMERA_FIELDS)))
-    posterior[:, CAMERA_FIELDS.index("yaw")] = [-1.5, -0.5, 0.5, 1.5]
-    learned = LearnedCameras(posterior, posterior, np.array([0, 0, 1, 1]))
-    assert learned.spread("yaw") == pytest.approx((1.25**0.5, 0.5))
-    assert learned.spread("pitch") == (0, 0)
-    assert "| x | 1.118 | 0.500 | 0.000 | 0.000 | 0.000 | 0.000 |" in spread_markdown({"x": learned})
+@pytest.fixture
+def data(tmp_path, monkeypatch):
+    """True cameras that all stand in one place."""
+    monkeypatch.setattr(cameras, "NUM_CAMERAS", 256)
+    folder = tmp_path / "toy"
+    folder.mkdir()
+    true = np.zeros((10, len(CAMERA_FIELDS)), dtype=np.float32)
+    true[:, CAMERA_FIELDS.index("pitch")] = 1.3
+    np.save(folder / "cameras.npy", true)
+    return folder
 
 
-def test_regularizers_alone_train_the_camera_generator(tmp_path, monkeypatch):
-    monkeypatch.setattr(cameras, "NUM_CAMERAS", 64)
+def table(path):
+    """The numbers of each row."""
+    rows = [line.strip("|").split("|") for line in path.read_text().splitlines()[2:]]
+    return [[float(cell) for cell in cells[1:]] for cells in rows]
+
+
+def test_regularizers_alone_train_the_camera_generator_and_leave_the_prior(data, tmp_path):
     tables = []
     for steps in (0, 20):
-        main([str(tmp_path / "out.md"), "--steps", str(steps)])
-        tables.append((tmp_path / "out.md").read_text().splitlines()[2:])
-    (emd, slope), (trained_emd, trained_slope) = tables
-    assert emd.split("|")[2:] == slope.split("|")[2:]
-    assert trained_emd != emd and trained_slope.split("|")[2:] != trained_emd.split("|")[2:]
+        main([str(data), str(tmp_path / "out.md"), "--steps", str(steps)])
+        tables.append(table(tmp_path / "out.md"))
+    (prior, ours, emd), (same_prior, trained, trained_emd) = tables
+    assert prior == same_prior and ours == emd
+    assert trained != ours and trained_emd not in (emd, trained)
+    # Yaw is uniform in +-1.57: its deviation is 1.57 / sqrt(3), and a camera is 1.57 / 2 from the middle.
+    assert prior[:3] == pytest.approx([1.57 / 3**0.5, 1.57 / 3**0.5, 1.57 / 2], rel=0.1)
+
+
+def test_a_row_tells_all_cameras_from_those_of_a_class():
+    values = {f"{field}{end}": i for field in cameras.FIELDS for i, end in enumerate(("_std", "_std_in_class"))}
+    values |= {f"{field}_in_class": 2 for field in cameras.FIELDS}
+    assert distances_markdown({"x": values}).splitlines()[2] == "| x |" + " 0.000 | 1.000 | 2.000 |" * 3

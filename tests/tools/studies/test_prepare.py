@@ -3,12 +3,14 @@
 import json
 import shutil
 
+import imageio.v3 as iio
 import numpy as np
 import pytest
 
 from tests.tools.studies.conftest import NUM_SCENES
 from tools.data import compute_features, make_toy_scenes
 from tools.studies import prepare, toy_networks
+from tools.studies.arms import DEPTH_FOLDER, INEXACTNESS
 
 
 @pytest.fixture
@@ -24,6 +26,9 @@ def called(monkeypatch):
     for tool in (make_toy_scenes, toy_networks, compute_features):
         name = tool.__name__.split(".")[-1]
         monkeypatch.setattr(tool, "main", lambda argv, name=name: calls.update({name: argv}))
+    monkeypatch.setattr(
+        prepare, "write_inexact_depth", lambda data, out, level: calls.update({out.name: [data, level]})
+    )
     return calls
 
 
@@ -35,6 +40,18 @@ def test_the_folder_has_all_that_the_studies_read(prepared):
     assert np.load(prepared / "cameras.npy").shape == (NUM_SCENES, 8)
     files = {path.name for path in (prepared / "networks").iterdir()}
     assert files == {"teacher.pth", "extractor.ts", "depth_estimator.ts", "networks.json"}
+
+
+def test_depth_of_each_inexactness_has_a_map_for_every_image(prepared):
+    names = {name.replace(".png", "_depth.png") for name in (prepared / "cameras.txt").read_text().split()}
+    maps = {}
+    for level in INEXACTNESS:
+        folder = prepared / DEPTH_FOLDER.format(level)
+        assert {path.relative_to(folder).as_posix() for path in folder.rglob("*.png")} == names
+        maps[level] = np.stack([iio.imread(folder / name) for name in sorted(names)])
+    train = np.stack([iio.imread(prepared / "train" / name) for name in sorted(names)])
+    errors = {level: np.abs(values - train.astype(float)).mean() for level, values in maps.items()}
+    assert all(error > 0.02 * 65535 for error in errors.values())
 
 
 def test_yaw_is_the_cameras_alone(prepared):
@@ -64,6 +81,12 @@ def test_features_that_are_older_than_the_teacher_are_computed_again(folder, sma
     (folder / "networks" / "teacher.pth").touch()
     prepare.main([str(folder), *small])
     assert list(called) == ["compute_features"]
+
+
+def test_missing_depth_is_written_alone(folder, small, called):
+    shutil.rmtree(folder / DEPTH_FOLDER.format(3))
+    prepare.main([str(folder), *small])
+    assert called == {DEPTH_FOLDER.format(3): [folder, 3]}
 
 
 @pytest.mark.parametrize(

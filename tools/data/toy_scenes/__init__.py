@@ -4,8 +4,8 @@
 """
 
 from .cameras import camera_rays, camera_to_world, sample_camera
-from .corruption import corrupt_depth, encode_depth
-from .dataset import DEPTH_KINDS, ToyDataset, write_dataset
+from .corruption import corrupt_depth, decode_depth, encode_depth
+from .dataset import DEPTH_KINDS, ToyDataset, write_dataset, write_inexact_depth
 from .distributions import Distribution, parse_distribution
 from .render import RenderedScene, render_scene, trace
 from .scenes import CLASSES, Scene, sample_scene
@@ -22,6 +22,7 @@ __all__ = [
     "camera_rays",
     "camera_to_world",
     "corrupt_depth",
+    "decode_depth",
     "encode_depth",
     "parse_distribution",
     "render_scene",
@@ -29,4 +30,5 @@ __all__ = [
     "sample_scene",
     "trace",
     "write_dataset",
+    "write_inexact_depth",
 ]

@@ -22,6 +22,11 @@ def encode_depth(depth: NDArray, settings: ToySettings) -> NDArray[np.uint16]:
     return np.round(np.clip(share, 0, 1) * MAX_VALUE).astype(np.uint16)
 
 
+def decode_depth(values: NDArray[np.uint16], settings: ToySettings) -> Array:
+    """Returns the depth (n, n) that ``encode_depth`` was given, to half a step of its 65535."""
+    return settings.near + values / MAX_VALUE * (settings.far - settings.near)
+
+
 def corrupt_depth(depth: NDArray, seed: int, index: int, settings: ToySettings) -> NDArray[np.uint16]:
     """Imitates the output of a monocular depth estimator; larger is farther.
 

@@ -6,7 +6,7 @@ import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from .corruption import corrupt_depth, encode_depth
+from .corruption import corrupt_depth, decode_depth, encode_depth
 from .preview import contact_sheet
 from .render import render_scene
 from .scenes import CLASSES
@@ -103,6 +103,38 @@ def write_dataset(out: Path, dataset: ToyDataset, workers: int = 1, overwrite: b
         (folder / "cameras.txt").write_text("".join(f"{path}\n" for path in paths))
         (folder / "meta.json").write_text(json.dumps(dataset.meta(), indent=2) + "\n")
         _write_png(folder / "preview.png", contact_sheet(folder, paths))
+
+
+def write_inexact_depth(data: Path, out: Path, inexactness: float) -> None:
+    """Writes other depth maps for the images of a data set, into a folder that appears when it is complete.
+
+    Args:
+        data: A folder of ``write_dataset``.
+        out: The folder to create; it gets the sub-folders of ``data/train``.
+        inexactness: As in ``ToySettings``; all else is as in the data set, each map with its own draws.
+
+    Raises:
+        FileNotFoundError: If ``data`` is no such folder.
+        FileExistsError: If ``out`` is there.
+        ValueError: If the inexactness is not possible.
+    """
+    out = out.resolve()
+    _check_target(out, overwrite=False)
+    meta = json.loads((data / "meta.json").read_text())
+    settings = replace(ToySettings.from_dict(meta), inexactness=inexactness)
+    with _complete_or_absent(out) as folder:
+        for index, name in enumerate(tqdm((data / "cameras.txt").read_text().split(), "inexact depth")):
+            path = folder / name.replace(".png", "_depth.png")
+            path.parent.mkdir(exist_ok=True)
+            exact = decode_depth(_read_depth(data / "exact_depth" / path.relative_to(folder)), settings)
+            _write_png(path, corrupt_depth(exact, meta["seed"], index, settings))
+
+
+def _read_depth(path: Path) -> NDArray[np.uint16]:
+    image = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+    if image is None:
+        raise FileNotFoundError(f"{path}: got no image, wanted an exact depth map of the data set")
+    return image
 
 
 def _write_images(folder: Path, dataset: ToyDataset, workers: int) -> NDArray[np.float32]:

@@ -55,8 +55,11 @@ class ToySettings:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "ToySettings":
-        """Returns the settings of ``as_dict`` or of a ``meta.json``; other entries are ignored."""
-        known: dict[str, Any] = {item.name: values[item.name] for item in fields(cls)}
+        """Returns the settings of ``as_dict`` or of a ``meta.json``; other entries are ignored.
+
+        What is not there has its default: data sets are older than some settings.
+        """
+        known: dict[str, Any] = {item.name: values[item.name] for item in fields(cls) if item.name in values}
         for name, value in known.items():
             if isinstance(value, str):
                 known[name] = parse_distribution(value, name)
