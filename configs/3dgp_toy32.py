@@ -18,9 +18,9 @@ model = dict(
     # The width of the features of the teacher, a timm `test_resnet`.
     discriminator=dict(patch_conditioning=True, patch_embed_dim=32, feature_dim=96),
     distillation=dict(_delete_=True, type="KnowledgeDistillationLoss", form="l2", weight=1.0),
-    # The angles are held by the paper's regulariser, camera by camera: the release's compares all classes at once
-    # with the prior, which classes that each stand in one place satisfy. Only the release's holds the field of
-    # view, which images leave free up to the size of the world.
+    # The paper's regulariser holds the angles, camera by camera: the release's compares all classes at once with
+    # the prior, which classes that each stand in one place satisfy. The release's holds the field of view, which
+    # images leave free up to the size of the world.
     camera_regularizers=[
         dict(type="CameraSlopeRegularizer", weights=dict(yaw=0.1, pitch=0.1), ramp=_ramp),
         dict(type="CameraEMDRegularizer", weights=_emd, ramp=_ramp),
@@ -64,8 +64,8 @@ val_dataloader = dict(
 )
 test_dataloader = val_dataloader
 # A discriminator 16 times narrower than the flagship's needs a higher rate than its 0.002: a step of Adam on
-# weights of equalised learning rate moves the output by the root of the width. With 0.002 it does not learn the
-# teacher's features within such runs.
+# weights of equalised learning rate moves the output by the root of the width. With 0.002 it does not learn
+# the teacher's features within such runs.
 _lazy = 16 / 17
 optim_wrapper = dict(
     generator=dict(optimizer=dict(fused=True)),

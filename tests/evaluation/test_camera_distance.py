@@ -65,7 +65,7 @@ def in_classes(tmp_path, given: np.ndarray, learned: np.ndarray, labels: list[in
 
 
 def test_classes_that_stand_in_different_places_are_told_from_classes_that_spread(tmp_path):
-    """Two hundred cameras from -1 to 1: sorted into ten classes, each stands in a place; in turns, each spreads."""
+    """Cameras from -1 to 1: sorted into ten classes, each stands in a place; in turns, each spreads."""
     cameras = spread(yaw=(-1, 1))
     standing = in_classes(tmp_path, cameras, cameras, [i // 20 for i in range(200)])
     spreading = in_classes(tmp_path, cameras, cameras, [i % 10 for i in range(200)])

@@ -54,9 +54,9 @@ class CameraDistance(SampledMetric):
     the same without both means, which is what remains if the model's world is merely turned or shifted, a
     freedom that images leave; ``<field>_std``, the standard deviation of the learned cameras, 0 if they have
     collapsed. A conditional model also gets ``<field>_in_class`` and ``<field>_std_in_class``, the mean over
-    classes of the distance and the deviation of a class's cameras: classes that each stand in a place of their
-    own, a collapse within every class, can look like the given cameras when taken together. Classes of fewer
-    than two cameras are left out. Angles are compared on the line: yaws of pi and -pi are 2 pi apart.
+    classes of the distance and the deviation of a class's cameras: classes that each stand in a place of
+    their own, a collapse within every class, can look like the given cameras when taken together. Classes of
+    fewer than two cameras are left out. Angles are compared on the line: yaws of pi and -pi are 2 pi apart.
 
     Args:
         cameras: File of the given cameras, see ``load_cameras``; they are those of every class.
