@@ -18,9 +18,9 @@ model = dict(
     # The width of the features of the teacher, a timm `test_resnet`.
     discriminator=dict(patch_conditioning=True, patch_embed_dim=32, feature_dim=96),
     distillation=dict(_delete_=True, type="KnowledgeDistillationLoss", form="l2", weight=1.0),
-    # The paper's regulariser holds the angles, camera by camera: the release's compares all classes at once with
-    # the prior, which classes that each stand in one place satisfy. The release's holds the field of view, which
-    # images leave free up to the size of the world.
+    # The paper's regulariser holds the angles, camera by camera: the release's compares all classes at once
+    # with the prior, which classes that each stand in one place satisfy. The release's holds the field of
+    # view, which images leave free up to the size of the world.
     camera_regularizers=[
         dict(type="CameraSlopeRegularizer", weights=dict(yaw=0.1, pitch=0.1), ramp=_ramp),
         dict(type="CameraEMDRegularizer", weights=_emd, ramp=_ramp),

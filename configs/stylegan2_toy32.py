@@ -40,8 +40,8 @@ model = dict(
         g_reg_weight=0.0,
     ),
 )
-# With the rates of wide networks (0.0025, 0.002) the discriminator stays at chance: a step of Adam on weights of
-# equalised learning rate moves the output by the root of the width.
+# With the rates of wide networks (0.0025, 0.002) the discriminator stays at chance: a step of Adam on weights
+# of equalised learning rate moves the output by the root of the width.
 _lazy = _r1_interval / (_r1_interval + 1)
 optim_wrapper = dict(
     generator=dict(optimizer=dict(lr=0.01)),

@@ -2,9 +2,9 @@
 
 python tools/studies/cameras.py data/toy32 work_dirs/learning/regularizers.md
 
-Trains the camera generator of configs/3dgp_toy32.py on its regularisers alone, and on those of the release, and
-writes how far the cameras spread and how far they are from the true ones. What a trained model has beyond that,
-it has from the images.
+Trains the camera generator of configs/3dgp_toy32.py on its regularisers alone, and on those of the release,
+and writes how far the cameras spread and how far they are from the true ones. What a trained model has beyond
+that, it has from the images.
 """
 
 import argparse
@@ -102,7 +102,7 @@ def train_on_regularizers(arm: Arm, steps: int) -> ThreeDGP:
 
 
 def distances_markdown(rows: Mapping[str, Mapping[str, float]]) -> str:
-    """For each row and field the spread of all cameras and within a class, and the distance within a class."""
+    """For each row and field the spread of all cameras and in a class, and the distance in a class."""
     measures = {"std": "{}_std", "std in a class": "{}_std_in_class", "W1 in a class": "{}_in_class"}
     heads = [f"{title}: {what}" for title in FIELDS.values() for what in measures]
     lines = [f"| cameras | {' | '.join(heads)} |", "|---|" + "--:|" * len(heads)]

@@ -4,8 +4,8 @@ python tools/studies/prepare.py data/toy32
 python tools/studies/learns_3d.py data/toy32 work_dirs/learning
 
 Trains every model with every seed, evaluates it, and writes into OUT: runs.csv (a line for each run),
-table.md (a line for each model), claims.md (each claim of the paper, seed by seed), curves.png, cameras.png and
-samples.png. An interrupted study goes on where it was; finished runs are not done again.
+table.md (a line for each model), claims.md (each claim of the paper, seed by seed), curves.png, cameras.png
+and samples.png. An interrupted study goes on where it was; finished runs are not done again.
 """
 
 import argparse

@@ -1,4 +1,4 @@
-"""Makes all that the studies need: scenes, depth of other inexactness, small networks, the teacher's features.
+"""Makes all that the studies need: scenes, depth of other inexactness, networks, the teacher's features.
 
 python tools/studies/prepare.py data/toy32
 

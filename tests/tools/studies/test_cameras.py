@@ -39,8 +39,6 @@ def test_regularizers_alone_train_the_camera_generator_and_leave_the_prior(data,
 
 
 def test_a_row_tells_all_cameras_from_those_of_a_class():
-    values = {
-        f"{field}{end}": i for field in cameras.FIELDS for i, end in enumerate(("_std", "_std_in_class"))
-    }
-    values |= {f"{field}_in_class": 2 for field in cameras.FIELDS}
+    ends = ("_std", "_std_in_class", "_in_class")
+    values = {f"{field}{end}": i for field in cameras.FIELDS for i, end in enumerate(ends)}
     assert distances_markdown({"x": values}).splitlines()[2] == "| x |" + " 0.000 | 1.000 | 2.000 |" * 3
