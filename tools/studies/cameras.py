@@ -27,8 +27,8 @@ from tqdm import tqdm
 from projects.threedgp.apis import ThreeDGPInferencer
 from projects.threedgp.engine.fixed_inputs import averaged_pose, draw_fixed_inputs
 from projects.threedgp.engine.launch import existing_folder, write_atomically
+from projects.threedgp.models.generator import CameraBatch
 from projects.threedgp.models.threedgp import ThreeDGP
-from projects.threedgp.rendering import Camera
 from tools.studies.arms import EMD_REGULARIZER, FIXED_CAMERAS, FULL
 from tools.studies.runs import Arm, Run
 
@@ -72,13 +72,11 @@ def camera_distance(model: ThreeDGP, cameras: Path) -> dict[str, float]:
 
 def regularizer_loss(model: ThreeDGP) -> Tensor:
     """What all camera regularisers say of the camera generator, without an image."""
-    total, mean = torch.zeros(()), model.generator.prior.mean(1, model.device)
-    for regularizer in model.camera_regularizers:
-        fakes = model.draw_fakes(regularizer.num_samples, patches=False)
-        prior = Camera(fakes.prior.params.requires_grad_())
-        posterior = model.generator.pose(prior, fakes.z, fakes.label)
-        total = total + regularizer(prior, posterior, mean, model.kimg)
-    return total
+    batches = model.draw_camera_batches()
+    batch = CameraBatch.cat(batches)
+    assert batch is not None
+    posterior = model.generator.pose(batch.prior, batch.z, batch.label)
+    return torch.stack(list(model.camera_losses(batches, posterior).values())).sum()
 
 
 def train_on_regularizers(arm: Arm, steps: int) -> ThreeDGP:

@@ -251,12 +251,12 @@ class ThreeDGP(BaseConditionalGAN):
     def generator_phase(self, chunk: RealBatch) -> tuple[Float[Tensor, ""], Logs]:
         """Loss of the generator: adversarial and camera terms."""
         fakes = self.draw_fakes(len(chunk))
-        batches = self._draw_camera_batches()
+        batches = self.draw_camera_batches()
         output = self._generate(self.generator, fakes, CameraBatch.cat(batches))
         logits = self.judge(output.images, fakes.label, fakes.patch, self._discriminator)
         logs = dict(loss_g_adv=self.adversarial_loss.generator(logits).mean())
         if output.batch_cameras is not None:
-            logs |= self._camera_losses(batches, output.batch_cameras)
+            logs |= self.camera_losses(batches, output.batch_cameras)
         return _total(logs), logs
 
     def _generate(
@@ -272,7 +272,8 @@ class ThreeDGP(BaseConditionalGAN):
             return_output=True,
         )
 
-    def _draw_camera_batches(self) -> list[CameraBatch]:
+    def draw_camera_batches(self) -> list[CameraBatch]:
+        """Draw the prior cameras that each regulariser looks at."""
         batches = []
         for regularizer in self._regularizers:
             fakes = self.draw_fakes(regularizer.num_samples, patches=False)
@@ -280,7 +281,13 @@ class ThreeDGP(BaseConditionalGAN):
             batches.append(CameraBatch(prior, fakes.z, fakes.label))
         return batches
 
-    def _camera_losses(self, batches: list[CameraBatch], posterior: Camera) -> Logs:
+    def camera_losses(self, batches: list[CameraBatch], posterior: Camera) -> Logs:
+        """Return the loss of each regulariser.
+
+        Args:
+            batches: What ``draw_camera_batches`` drew.
+            posterior: What the camera generator made of all of it, one batch behind the other.
+        """
         mean, start, losses = self._generator.prior.mean(1, self.device), 0, {}
         for regularizer, batch in zip(self._regularizers, batches, strict=True):
             end = start + len(batch.prior)

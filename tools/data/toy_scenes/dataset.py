@@ -134,7 +134,7 @@ def _read_depth(path: Path) -> NDArray[np.uint16]:
     image = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
     if image is None:
         raise FileNotFoundError(f"{path}: got no image, wanted an exact depth map of the data set")
-    return image
+    return image.astype(np.uint16, casting="safe")
 
 
 def _write_images(folder: Path, dataset: ToyDataset, workers: int) -> NDArray[np.float32]:
