@@ -36,7 +36,7 @@ model = dict(
         group_size=4,
     ),
 )
-# No mirror images: the light comes from one side.
+# No mirror images: the light comes from one side, and the teacher saw none.
 _pipeline = [
     dict(type="LoadImageFromFile", key="gt"),
     dict(type="LoadDepth"),
@@ -63,9 +63,9 @@ val_dataloader = dict(
     ),
 )
 test_dataloader = val_dataloader
-# A discriminator 16 times narrower than the flagship's needs a higher rate than its 0.002: a step of Adam on
-# weights of equalised learning rate moves the output by the root of the width. With 0.002 it does not learn
-# the teacher's features within such runs.
+# Three times the flagship's 0.002, whose discriminator is 16 times wider: a step of Adam on weights of
+# equalised learning rate moves the output by the root of the width. With 0.002 the teacher's features are
+# hardly learned within such runs.
 _lazy = 16 / 17
 optim_wrapper = dict(
     generator=dict(optimizer=dict(fused=True)),

@@ -7,6 +7,8 @@ from mmagic.registry import METRICS
 
 from projects.threedgp.rendering import CAMERA_FIELDS
 
+ENDS = ("", "_centred", "_std", "_in_class", "_std_in_class")
+
 
 def spread(**fields: tuple[float, float]) -> np.ndarray:
     """Two hundred cameras whose named fields are evenly spread between two numbers; the others are 0."""
@@ -29,7 +31,7 @@ def test_equal_distributions_have_no_distance(tmp_path):
     cameras = spread(yaw=(-1, 1), pitch=(1, 2), fov_deg=(10, 30))
     values = distances(tmp_path, cameras, np.random.permutation(cameras))
     names = ("yaw", "pitch", "fov_deg")
-    assert set(values) == {f"{name}{end}" for name in names for end in ("", "_centred", "_std")}
+    assert set(values) == {f"{name}{end}" for name in names for end in ENDS}
     for name in names:
         assert values[name] == values[f"{name}_centred"] == pytest.approx(0, abs=1e-5)
 
@@ -83,7 +85,14 @@ def test_classes_of_one_camera_say_nothing_of_spread(tmp_path):
     cameras = spread(yaw=(-1, 1))
     values = in_classes(tmp_path, cameras, cameras[[0, 100, -1]], [0, 1, 1])
     assert values["yaw_std_in_class"] == pytest.approx(0.5, rel=0.02)
-    assert set(in_classes(tmp_path, cameras, cameras[:2], [0, 1])) == {"yaw", "yaw_centred", "yaw_std"}
+    alone = in_classes(tmp_path, cameras, cameras[:2], [0, 1])
+    assert np.isnan([alone["yaw_in_class"], alone["yaw_std_in_class"]]).all() and alone["yaw"] > 0
+
+
+def test_without_classes_all_cameras_form_one(tmp_path):
+    values = distances(tmp_path, spread(yaw=(-1, 1)), spread(yaw=(-0.5, 1)))
+    assert values["yaw_in_class"] == values["yaw"] > 0
+    assert values["yaw_std_in_class"] == values["yaw_std"] > 0
 
 
 def test_fields_are_found_by_name(tmp_path):

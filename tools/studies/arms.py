@@ -23,7 +23,7 @@ _EMD: dict[str, Any] = {
             "weights": {"yaw": 2.0, "pitch": 2.0, "fov_deg": 0.01, **_LOOK_AT},
             "ramp": _RAMP,
         },
-        {"type": "CameraMeanRegularizer"},
+        {"type": "CameraMeanRegularizer", "weight": 1.0},
     ]
 }
 
@@ -32,7 +32,7 @@ NO_DEPTH = Arm("no_depth", "no depth", _NO_DEPTH)
 RAW_DEPTH = Arm("raw_depth", "depth, no adaptor", {"model.generator.depth_adaptor.num_layers": 0})
 FIXED_CAMERAS = Arm("fixed_cameras", "prior cameras", {"model.generator.camera_generator": None})
 NO_REGULARIZER = Arm("no_regularizer", "no camera regulariser", {"model.camera_regularizers": []})
-# The release's regulariser in place of the paper's: it compares all classes at once with the prior.
+# As the release does, transport to the prior holds the angles too: it compares all classes at once.
 EMD_REGULARIZER = Arm("emd_regularizer", "the release's camera regulariser", _EMD)
 NO_DISTILLATION_3D = Arm("no_distillation", "no distillation", _NO_DISTILLATION)
 KL_3D = Arm("kl", "distillation by KL", {"model.distillation.form": "kl"})

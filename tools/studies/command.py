@@ -7,8 +7,6 @@ from pathlib import Path
 from projects.threedgp.engine.launch import existing_folder
 from tools.studies.runs import SIZES, Size
 
-FID = "FID (toy classifier)/fid"
-
 
 def add_study_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the folders, the seeds and the size."""

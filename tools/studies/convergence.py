@@ -22,7 +22,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from projects.threedgp.engine.launch import write_atomically
 from tools.studies.arms import CONVERGENCE_2D, CONVERGENCE_3D
-from tools.studies.command import FID, add_study_arguments, chosen_size
+from tools.studies.command import add_study_arguments, chosen_size
+from tools.studies.measures import FID
 from tools.studies.plots import plot_curves
 from tools.studies.runs import Arm, Run, execute, plan
 
@@ -48,7 +49,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     sections = []
     for name, (title, members) in families.items():
         of_family = [run for run in runs if run.arm in members]
-        plot_curves(args.out / f"convergence_{name}.png", of_family, FID, f"FID (toy classifier), {title}")
+        plot_curves(args.out / f"convergence_{name}.png", of_family, FID.key, f"{FID.title}, {title}")
         sections.append(family_markdown(title, members, of_family))
     write_atomically(args.out / "convergence.md", "\n".join(sections))
     print("\n".join(sections))
@@ -58,9 +59,9 @@ def curves_csv(runs: Sequence[Run]) -> str:
     """One line for each validation of each run."""
     text = io.StringIO()
     table = csv.writer(text, lineterminator="\n")
-    table.writerow(["arm", "seed", "kimg", FID])
+    table.writerow(["arm", "seed", "kimg", FID.key])
     for run in runs:
-        table.writerows([run.arm.name, run.seed, *point] for point in zip(*run.curve(FID), strict=True))
+        table.writerows([run.arm.name, run.seed, *point] for point in zip(*run.curve(FID.key), strict=True))
     return text.getvalue()
 
 
@@ -72,8 +73,8 @@ def family_markdown(title: str, arms: Sequence[Arm], runs: Sequence[Run]) -> str
     lines.append("|---|--:|--:|--:|--:|")
     for run in runs:
         baseline = next(each for each in runs if each.arm == arms[0] and each.seed == run.seed)
-        curve = run.curve(FID)
-        reached = kimg_to_reach(curve, baseline.curve(FID)[1][-1])
+        curve = run.curve(FID.key)
+        reached = kimg_to_reach(curve, baseline.curve(FID.key)[1][-1])
         shown = "not reached" if reached is None else f"{reached:.1f} kimg"
         numbers = f"{curve[1][-1]:.2f} | {np.mean(curve[1]):.2f}"
         lines.append(f"| {run.arm.title} | {run.seed} | {numbers} | {shown} |")

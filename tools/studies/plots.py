@@ -13,12 +13,14 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from projects.threedgp.apis import ThreeDGPInferencer
+from projects.threedgp.engine.fixed_inputs import averaged_pose, draw_fixed_inputs
 from projects.threedgp.engine.pictures import colorize_depth, enlarge, image_grid, save_png
 from projects.threedgp.rendering import CAMERA_FIELDS
 from tools.render import captioned
-from tools.studies.cameras import FIELDS, learned_cameras
 from tools.studies.runs import Run, arms_of
 
+CAMERA_LABELS = {"yaw": "yaw (rad)", "pitch": "pitch (rad)", "fov_deg": "field of view (deg)"}
+NUM_CAMERAS = 2048
 BINS = 40
 
 
@@ -63,18 +65,25 @@ def plot_cameras(path: Path, runs: Sequence[Run], true_cameras: Path) -> None:
     true = np.load(true_cameras)
     arms = arms_of(runs)
     figure, grid = plt.subplots(
-        len(arms), len(FIELDS), figsize=(9, 1.7 * len(arms)), squeeze=False, layout="constrained"
+        len(arms), len(CAMERA_LABELS), figsize=(9, 1.7 * len(arms)), squeeze=False, layout="constrained"
     )
     for row, arm in zip(grid, arms, strict=True):
         learned = [learned_cameras(run) for run in runs if run.arm.name == arm.name]
-        shown = [true, learned[0].prior, *(each.posterior for each in learned)]
-        for axes, name in zip(row, FIELDS, strict=True):
+        shown = [true, learned[0][0], *(posterior for _, posterior in learned)]
+        for axes, name in zip(row, CAMERA_LABELS, strict=True):
             draw_histograms(axes, *(cameras[:, CAMERA_FIELDS.index(name)] for cameras in shown))
         row[0].set_ylabel(arm.title, fontsize="small")
-    for axes, label in zip(grid[-1], FIELDS.values(), strict=True):
+    for axes, label in zip(grid[-1], CAMERA_LABELS.values(), strict=True):
         axes.set_xlabel(label)
     grid[0, -1].legend(fontsize="x-small")
     save_figure(figure, path)
+
+
+def learned_cameras(run: Run) -> tuple[np.ndarray, np.ndarray]:
+    """Prior cameras (n, 8), the same for any run, and what its averaged generator makes of them."""
+    model = ThreeDGPInferencer(run.config_path, run.checkpoint, device="cpu").model
+    inputs = draw_fixed_inputs(model, NUM_CAMERAS, seed=0)
+    return inputs.prior.params.cpu().numpy(), averaged_pose(model, inputs).params.cpu().numpy()
 
 
 def draw_histograms(axes: Axes, true: np.ndarray, prior: np.ndarray, *posteriors: np.ndarray) -> None:

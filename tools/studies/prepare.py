@@ -35,7 +35,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     args = parser.parse_args(argv)
     make_scenes(args.data, args.num, args.resolution)
     for inexactness in INEXACTNESS:
-        if not (depth := args.data / DEPTH_FOLDER.format(inexactness)).is_dir():
+        depth = args.data / DEPTH_FOLDER.format(inexactness)
+        if not depth.is_dir() or not any(depth.iterdir()):
             write_inexact_depth(args.data, depth, inexactness)
     networks = args.data / "networks"
     report = networks / "networks.json"
@@ -56,6 +57,8 @@ def make_scenes(data: Path, num: int, resolution: int) -> None:
     if not (data / "meta.json").is_file():
         make_toy_scenes.main([str(data), *as_flags(wanted)])
     meta = json.loads((data / "meta.json").read_text())
+    meta = {"inexactness": 1.0, **meta}
+    wanted["inexactness"] = 1.0
     found = {name: meta.get(name) for name in wanted}
     if found != wanted:
         raise ValueError(f"{data}: got scenes of {found}, wanted {wanted}")

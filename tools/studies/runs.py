@@ -159,6 +159,13 @@ def arms_of(runs: Sequence[Run]) -> list[Arm]:
     return list({run.arm.name: run.arm for run in runs}.values())
 
 
+def arm_config(arm: Arm) -> Config:
+    """The config of an arm, data and length as in the file it is based on."""
+    config = Config.fromfile(str(ROOT / arm.config))
+    config.merge_from_dict(copy.deepcopy(dict(arm.options)))
+    return config
+
+
 def write_config(run: Run, data: Path, size: Size) -> None:
     """Writes the config of a run.
 
@@ -170,8 +177,7 @@ def write_config(run: Run, data: Path, size: Size) -> None:
     Raises:
         ValueError: If the folder holds a run with another config.
     """
-    config = Config.fromfile(str(ROOT / run.arm.config))
-    config.merge_from_dict(copy.deepcopy(dict(run.arm.options)))
+    config = arm_config(run.arm)
     config = Config(_moved(config.to_dict(), config.root, str(data.resolve())))
     config.train_cfg.total_kimg = size.kimg
     config.train_cfg.val_interval_kimg = size.val_interval_kimg

@@ -1,7 +1,6 @@
 """How far the learned distribution of cameras is from a given one, field by field."""
 
 import os
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -10,13 +9,9 @@ import torch
 from jaxtyping import Float
 from mmagic.registry import METRICS
 from scipy.stats import wasserstein_distance
-from torch import Tensor
 
 from ..rendering import CAMERA_FIELDS
-from .sampled_metric import SampledMetric
-
-Labelled = tuple[int | None, Float[Tensor, "8"]]
-"""The class of a camera (None without classes), and the camera."""
+from .sampled_metric import Labelled, SampledMetric, by_class
 
 
 def load_cameras(path: str) -> Float[np.ndarray, "n 8"]:
@@ -53,10 +48,14 @@ class CameraDistance(SampledMetric):
     For each field: ``<field>``, the distance of the two one-dimensional distributions; ``<field>_centred``,
     the same without both means, which is what remains if the model's world is merely turned or shifted, a
     freedom that images leave; ``<field>_std``, the standard deviation of the learned cameras, 0 if they have
-    collapsed. A conditional model also gets ``<field>_in_class`` and ``<field>_std_in_class``, the mean over
-    classes of the distance and the deviation of a class's cameras: classes that each stand in a place of
-    their own, a collapse within every class, can look like the given cameras when taken together. Classes of
-    fewer than two cameras are left out. Angles are compared on the line: yaws of pi and -pi are 2 pi apart.
+    collapsed; ``<field>_in_class`` and ``<field>_std_in_class``, the mean over classes of the distance and
+    the deviation of a class's cameras. Classes that each stand in a place of their own, a collapse within every
+    class, can look like the given cameras when taken together. All images of an unconditional model form one
+    class; classes of one camera are left out, and the two are nan if no other is left. Angles are compared on
+    the line: yaws of pi and -pi are 2 pi apart.
+
+    A sample differs from the distribution that it was drawn from: compare values of the same ``fake_nums``
+    only, the more so within classes, among which they are divided.
 
     Args:
         cameras: File of the given cameras, see ``load_cameras``; they are those of every class.
@@ -100,29 +99,22 @@ class CameraDistance(SampledMetric):
         """
         if self.is_full:
             return
-        cameras, label = self.stacked(data_samples, "camera"), self.labels(data_samples)
-        classes = [None] * len(cameras) if label is None else label.tolist()
-        self.fake_results += list(zip(classes, cameras.cpu(), strict=True))
+        cameras, label = self.stacked(data_samples, "camera").cpu(), self.labels(data_samples)
+        classes = [0] * len(cameras) if label is None else label.tolist()
+        self.fake_results += list(zip(classes, cameras, strict=True))
 
     def compute_metrics(self, results: Sequence[Labelled]) -> dict[str, float]:
         """Compare the fields one by one.
 
         Args:
-            results: Class (None without classes) and camera of each sample.
+            results: Camera of each sample with its class.
         """
-        learned = torch.stack([camera for _, camera in results]).double().numpy()
-        members = defaultdict(list)
-        for index, (label, _) in enumerate(results):
-            members[label].append(index)
-        members.pop(None, None)
-        classes = [indices for indices in members.values() if len(indices) > 1]
+        learned = [torch.stack(cameras).double().numpy() for cameras in by_class(results).values()]
         values: dict[str, float] = {}
         for name in self.fields:
             column = CAMERA_FIELDS.index(name)
-            ours, given = learned[:, column], self.cameras[:, column]
-            values |= _compare(name, ours, given)
-            if classes:
-                values |= _compare_classes(name, [ours[indices] for indices in classes], given)
+            classes, given = [cameras[:, column] for cameras in learned], self.cameras[:, column]
+            values |= _compare(name, np.concatenate(classes), given) | _compare_classes(name, classes, given)
         return values
 
 
@@ -138,7 +130,6 @@ def _compare(name: str, learned: Float[np.ndarray, " n"], given: Float[np.ndarra
 def _compare_classes(
     name: str, classes: Sequence[Float[np.ndarray, " _"]], given: Float[np.ndarray, " m"]
 ) -> dict[str, float]:
-    return {
-        f"{name}_in_class": float(np.mean([wasserstein_distance(each, given) for each in classes])),
-        f"{name}_std_in_class": float(np.mean([each.std() for each in classes])),
-    }
+    distances = [(wasserstein_distance(each, given), each.std()) for each in classes if len(each) > 1]
+    distance, std = np.mean(distances, axis=0) if distances else (np.nan, np.nan)
+    return {f"{name}_in_class": float(distance), f"{name}_std_in_class": float(std)}

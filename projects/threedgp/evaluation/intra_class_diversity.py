@@ -14,10 +14,7 @@ from torch.utils.data import DataLoader, Dataset, Subset
 
 from ..models.state_dicts import unwrap
 from .image_distances import ImageDistance, load_distance
-from .sampled_metric import SampledMetric
-
-Labelled = tuple[int, Tensor]
-"""The class of an image (0 without classes), and what distances are measured between."""
+from .sampled_metric import Labelled, SampledMetric, by_class
 
 
 def class_means(images: Iterable[Labelled], distance: ImageDistance, per_class: int) -> dict[int, float]:
@@ -28,13 +25,10 @@ def class_means(images: Iterable[Labelled], distance: ImageDistance, per_class: 
         distance: What they were described by.
         per_class: Most images of a class that are paired, the first ones.
     """
-    classes = defaultdict(list)
-    for label, description in images:
-        classes[label].append(description)
     with torch.no_grad():
         return {
             label: distance.pairwise(torch.stack(members[:per_class])).mean().item()
-            for label, members in sorted(classes.items())
+            for label, members in by_class(images).items()
             if len(members) > 1
         }
 

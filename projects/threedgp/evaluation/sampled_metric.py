@@ -1,7 +1,8 @@
 """What metrics of generated samples share: which samples they ask for, and how they read them."""
 
 import os
-from collections.abc import Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import torch
@@ -11,6 +12,9 @@ from torch import Tensor, nn
 
 Row = Float[Tensor, "1 values"]
 """What a metric keeps of one sample; rows of all processes are gathered."""
+
+Labelled = tuple[int, Tensor]
+"""The class of an image (0 without classes), and what a metric keeps of it."""
 
 
 class SampledMetric(GenerativeMetric):
@@ -70,6 +74,14 @@ class SampledMetric(GenerativeMetric):
         if any("gt_label" not in each for each in data_samples):
             return None
         return torch.cat([each["gt_label"]["label"].reshape(1) for each in data_samples])
+
+
+def by_class(results: Iterable[Labelled]) -> dict[int, list[Tensor]]:
+    """Gather what was kept of samples by their class, in their order."""
+    classes = defaultdict(list)
+    for label, value in results:
+        classes[label].append(value)
+    return dict(sorted(classes.items()))
 
 
 def rgb_from_bgr_bytes(images: Float[Tensor, "*n 3 h w"]) -> Float[Tensor, "*n 3 h w"]:

@@ -8,7 +8,7 @@ from mmengine.registry import init_default_scope
 
 from projects.threedgp.models.batches import RealBatch
 from projects.threedgp.rendering import CAMERA_FIELDS
-from tools.studies import arms
+from tools.studies import arms, inexact_depth
 from tools.studies.runs import SIZES, plan, write_config
 
 SIZE, BATCH = 32, 4
@@ -100,6 +100,8 @@ def test_the_releases_regulariser_takes_the_place_of_the_papers(tmp_path):
     full = built(arms.FULL, tmp_path / "full").camera_regularizers
     ours = {name: regularizer.weights for name, regularizer in zip(("slope", "emd"), full, strict=False)}
     # What the paper's looks at is left out of the other, which holds the rest as the release's does.
+    others = model.camera_regularizers
+    assert (full[0].ramp, full[1].ramp, full[2].weight) == (others[0].ramp, others[0].ramp, others[1].weight)
     angles = torch.tensor([name in ("yaw", "pitch") for name in CAMERA_FIELDS])
     assert ours["slope"][~angles].eq(0).all() and ours["emd"][angles].eq(0).all()
     assert torch.equal(ours["emd"][~angles], model.camera_regularizers[0].weights[~angles])
@@ -144,7 +146,12 @@ def test_the_2d_model_without_distillation_has_no_second_head(tmp_path):
 
 
 def test_arms_of_one_name_are_one_arm_as_they_share_a_folder():
-    every = [*arms.ABLATIONS, *arms.CONVERGENCE_3D, *arms.CONVERGENCE_2D]
+    every = [
+        *arms.ABLATIONS,
+        *arms.CONVERGENCE_3D,
+        *arms.CONVERGENCE_2D,
+        *sum(inexact_depth.ARMS.values(), []),
+    ]
     by_name = {arm.name: arm for arm in every}
     assert all(arm == by_name[arm.name] for arm in every)
     assert len(by_name) < len(every)

@@ -6,8 +6,8 @@ import pytest
 
 from tests.tools.studies.made_up import FULL, LESS, made_up_run, val_record
 from tools.studies import convergence
-from tools.studies.command import FID
 from tools.studies.convergence import curves_csv, family_markdown, kimg_to_reach
+from tools.studies.measures import FID
 
 CURVE = ([2.0, 4.0, 8.0], [30.0, 20.0, 10.0])
 
@@ -30,7 +30,7 @@ def test_a_curve_without_points_reaches_nothing():
 
 def run_of(out, arm, seed, *values):
     """A run with a validation every 250 steps of 8 images."""
-    log = [val_record(250 * i, FID, value) for i, value in enumerate(values, start=1)]
+    log = [val_record(250 * i, FID.key, value) for i, value in enumerate(values, start=1)]
     return made_up_run(out, arm, seed, log=log)
 
 
@@ -47,7 +47,7 @@ def runs(tmp_path):
 
 def test_csv_has_a_line_for_each_validation(runs):
     assert list(csv.reader(curves_csv(runs[:2]).splitlines())) == [
-        ["arm", "seed", "kimg", FID],
+        ["arm", "seed", "kimg", FID.key],
         ["less", "0", "2.0", "30.0"],
         ["less", "0", "4.0", "20.0"],
         ["full", "0", "2.0", "24.0"],

@@ -32,7 +32,7 @@ def test_the_advantage_of_the_adaptor_is_told_by_level_and_seed(tmp_path, monkey
             level = next(level for level in (3, 0, 1) if level == 1 or f"inexact{level}" in run.arm.name)
             fid = 5.0 + run.seed + level * (2 if "raw" in run.arm.name else 1)
             values = {measure.key: 1.0 for measure in inexact_depth.MEASURES}
-            metrics = values | {inexact_depth.FID_FINAL.key: fid}
+            metrics = values | {inexact_depth.FID.key: fid}
             made_up_run(out, run.arm, run.seed, metrics, [train_record(10, 0.1)])
 
     monkeypatch.setattr(inexact_depth, "execute", execute)
@@ -53,12 +53,12 @@ def test_a_line_goes_through_the_mean_of_the_seeds(tmp_path, monkeypatch, title)
     for arms in inexact_depth.ARMS.values():
         for level, arm in zip(inexact_depth.LEVELS, arms, strict=True):
             for seed in (0, 1):
-                metrics = {inexact_depth.FID_FINAL.key: 10.0 * level + seed}
+                metrics = {inexact_depth.FID.key: 10.0 * level + seed}
                 runs.append(made_up_run(tmp_path, arm, seed, metrics))
 
     def save(figure, path):
         drawn.update({line.get_label(): list(line.get_ydata()) for line in figure.axes[0].lines})
 
     monkeypatch.setattr(inexact_depth, "save_figure", save)
-    inexact_depth.plot_levels(tmp_path / "x.png", runs, [inexact_depth.FID_FINAL])
+    inexact_depth.plot_levels(tmp_path / "x.png", runs, [inexact_depth.FID])
     assert drawn[title] == [0.5, 10.5, 30.5]

@@ -13,8 +13,7 @@ from tests.tiny import CLASSES, SIZE, tiny_model_config
 from tests.tools.studies.made_up import FULL, LESS, made_up_run, val_record
 from tools.render import CAPTION_HEIGHT
 from tools.studies import plots
-from tools.studies.cameras import NUM_CAMERAS, learned_cameras
-from tools.studies.plots import draw_mean_curve, plot_cameras, plot_curves, sample_grid
+from tools.studies.plots import draw_mean_curve, learned_cameras, plot_cameras, plot_curves, sample_grid
 
 FID = "FID/fid"
 GAP = 2
@@ -75,11 +74,11 @@ def test_the_mean_goes_as_far_as_all_seeds_do():
 
 
 def test_all_runs_get_the_same_prior_cameras_and_keep_them_without_a_camera_generator(runs):
-    first, second, fixed = (learned_cameras(run) for run in runs)
-    assert first.prior.shape == (NUM_CAMERAS, len(CAMERA_FIELDS))
-    np.testing.assert_array_equal(first.prior, second.prior)
-    np.testing.assert_array_equal(first.prior, fixed.posterior)
-    assert np.abs(first.prior - first.posterior).max() > 1e-3
+    (prior, posterior), (other_prior, _), (_, fixed) = (learned_cameras(run) for run in runs)
+    assert prior.shape == (plots.NUM_CAMERAS, len(CAMERA_FIELDS))
+    np.testing.assert_array_equal(prior, other_prior)
+    np.testing.assert_array_equal(prior, fixed)
+    assert np.abs(prior - posterior).max() > 1e-3
 
 
 @pytest.mark.parametrize("arms", [1, 2])

@@ -4,7 +4,7 @@
 """
 
 from .cameras import camera_rays, camera_to_world, sample_camera
-from .corruption import corrupt_depth, decode_depth, encode_depth
+from .corruption import corrupt_depth, encode_depth
 from .dataset import DEPTH_KINDS, ToyDataset, write_dataset, write_inexact_depth
 from .distributions import Distribution, parse_distribution
 from .render import RenderedScene, render_scene, trace
@@ -22,7 +22,6 @@ __all__ = [
     "camera_rays",
     "camera_to_world",
     "corrupt_depth",
-    "decode_depth",
     "encode_depth",
     "parse_distribution",
     "render_scene",

@@ -45,7 +45,7 @@ def corrupt_depth(depth: NDArray, seed: int, index: int, settings: ToySettings) 
     share = (depth.astype(np.float64) - settings.near) / (settings.far - settings.near)
     value = share ** np.exp(k * rng.uniform(-0.5, 0.5))
     value = _bend(value, k, rng)
-    # OpenCV takes a width of 0 for "choose one".
+    # OpenCV refuses a width of 0.
     value = cv2.GaussianBlur(value, (0, 0), max(k * rng.uniform(0.006, 0.022) * len(value), 1e-3))
     value = value + k * rng.uniform(0.02, 0.1) * _smooth_field(len(value), rng)
     plane = _plane(len(value), rng)

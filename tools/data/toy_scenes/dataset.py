@@ -111,11 +111,11 @@ def write_inexact_depth(data: Path, out: Path, inexactness: float) -> None:
     Args:
         data: A folder of ``write_dataset``.
         out: The folder to create; it gets the sub-folders of ``data/train``.
-        inexactness: As in ``ToySettings``; all else is as in the data set, each map with its own draws.
+        inexactness: As in ``ToySettings``; all else, random draws included, is as in the data set.
 
     Raises:
-        FileNotFoundError: If ``data`` is no such folder.
-        FileExistsError: If ``out`` is there.
+        FileNotFoundError: If ``data`` is no such folder, or not whole.
+        FileExistsError: If something is in ``out``.
         ValueError: If the inexactness is not possible.
     """
     out = out.resolve()
@@ -172,7 +172,7 @@ def _check_target(out: Path, overwrite: bool) -> None:
     if not out.exists() or (out.is_dir() and not any(out.iterdir())):
         return
     if not overwrite:
-        raise FileExistsError(f"{out}: got a non-empty target, wanted a new folder or --overwrite")
+        raise FileExistsError(f"{out}: got a non-empty target, wanted a new folder (or to overwrite it)")
     meta = out / "meta.json"
     if not meta.is_file() or json.loads(meta.read_text()).get("generator") != GENERATOR:
         raise FileExistsError(f"{out}: --overwrite replaces only what {GENERATOR} wrote")

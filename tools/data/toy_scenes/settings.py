@@ -25,7 +25,8 @@ class ToySettings:
         near: Distance along the unit ray that is stored as 0.
         far: Distance along the unit ray that is stored as 65535.
         failure_rate: Fraction of corrupted depth maps that show little more than a plane.
-        inexactness: Factor on all that corrupts the others; with 0 only the scale is lost.
+        inexactness: Factor on the errors of the others: bend of the values (its logarithm), moved content,
+            blur and smooth error. With 0 scale and shift are lost, and some pixels saturate at either end.
     """
 
     fov: Distribution = field(default=Distribution("uniform", (15.0, 30.0)))
@@ -57,9 +58,10 @@ class ToySettings:
     def from_dict(cls, values: Mapping[str, Any]) -> "ToySettings":
         """Returns the settings of ``as_dict`` or of a ``meta.json``; other entries are ignored.
 
-        What is not there has its default: data sets are older than some settings.
+        Data sets from before ``inexactness`` have 1.
         """
-        known: dict[str, Any] = {item.name: values[item.name] for item in fields(cls) if item.name in values}
+        values = {"inexactness": 1.0, **values}
+        known: dict[str, Any] = {item.name: values[item.name] for item in fields(cls)}
         for name, value in known.items():
             if isinstance(value, str):
                 known[name] = parse_distribution(value, name)
