@@ -3,10 +3,10 @@
 python tools/studies/prepare.py data/toy32
 python tools/studies/inexact_depth.py data/toy32 work_dirs/learning
 
-Inexactness is a factor on the errors of the depth (bent values, moved content, blur, smooth error); at 0 scale
-and shift are still lost, and 5 % of the maps useless. Shares the runs of learns_3d.py in the same OUT: the
-depth of the scenes has inexactness 1. Writes into OUT/inexact_depth runs.csv (a line for each run), table.md,
-claims.md (the adaptor's advantage, seed by seed) and curves.png.
+Inexactness is a factor on the errors of the depth (bent values, moved content, blur, smooth error); at 0
+scale and shift are still lost, and 5 % of the maps useless. Shares the runs of learns_3d.py in the same OUT:
+the depth of the scenes has inexactness 1. Writes into OUT/inexact_depth runs.csv (a line for each run),
+table.md, claims.md (the adaptor's advantage, seed by seed) and curves.png.
 """
 
 import argparse

@@ -1,5 +1,7 @@
 """tools/studies/arms.py: every arm changes what its title says, and nothing else."""
 
+from itertools import chain
+
 import pytest
 import torch
 from mmagic.registry import MODELS
@@ -146,12 +148,8 @@ def test_the_2d_model_without_distillation_has_no_second_head(tmp_path):
 
 
 def test_arms_of_one_name_are_one_arm_as_they_share_a_folder():
-    every = [
-        *arms.ABLATIONS,
-        *arms.CONVERGENCE_3D,
-        *arms.CONVERGENCE_2D,
-        *sum(inexact_depth.ARMS.values(), []),
-    ]
+    studies = (arms.ABLATIONS, arms.CONVERGENCE_3D, arms.CONVERGENCE_2D, *inexact_depth.ARMS.values())
+    every = list(chain(*studies))
     by_name = {arm.name: arm for arm in every}
     assert all(arm == by_name[arm.name] for arm in every)
     assert len(by_name) < len(every)
