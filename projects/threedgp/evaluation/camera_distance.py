@@ -50,9 +50,9 @@ class CameraDistance(SampledMetric):
     freedom that images leave; ``<field>_std``, the standard deviation of the learned cameras, 0 if they have
     collapsed; ``<field>_in_class`` and ``<field>_std_in_class``, the mean over classes of the distance and
     the deviation of a class's cameras. Classes that each stand in a place of their own, a collapse within
-    every class, can look like the given cameras when taken together. All images of an unconditional model form
-    one class; classes of one camera are left out, and the two are nan if no other is left. Angles are compared
-    on the line: yaws of pi and -pi are 2 pi apart.
+    every class, can look like the given cameras when taken together. All images of an unconditional model
+    form one class; classes of one camera are left out, and the two are nan if no other is left. Angles are
+    compared on the line: yaws of pi and -pi are 2 pi apart.
 
     A sample differs from the distribution that it was drawn from: compare values of the same ``fake_nums``
     only, the more so within classes, among which they are divided.
