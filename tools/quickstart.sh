@@ -131,7 +131,7 @@ show() {
     mkdir -p "$OUT"
     rm -f -- "$OUT/samples.png" "$OUT/orbit.png" "$OUT/orbit.mp4"
     step "rendering" "$PYTHON" tools/render.py "$SHOWN.py" "$SHOWN.pth" --out "$OUT" \
-        --labels "${SHOWN_LABELS[@]}" --orbits "${#SHOWN_LABELS[@]}" --trajectory line
+        --labels "${SHOWN_LABELS[@]}" --orbits "${#SHOWN_LABELS[@]}"
     say "done in $((SECONDS / 60)) min $((SECONDS % 60)) s; look at:"
     printf '    %s  %s\n' \
         "$OUT/samples.png" "samples: colour, depth, depth as the discriminator is shown it" \

@@ -72,7 +72,7 @@ def test_show_installs_and_renders_the_model_of_the_repository(repository, tmp_p
     assert run.returncode == 0, run.stderr
     (call,) = (repository / "calls.txt").read_text().splitlines()
     command = f"tools/render.py {SHOWN}.py {SHOWN}.pth --out work_dirs/quickstart --labels "
-    assert call == command + "0 1 2 3 4 5 6 7 --orbits 8 --trajectory line"
+    assert call == command + "0 1 2 3 4 5 6 7 --orbits 8"
     assert "installing" in run.stdout
     for name in ("samples.png", "orbit.mp4", "orbit.png"):
         assert f"    work_dirs/quickstart/{name}  " in run.stdout
