@@ -74,11 +74,12 @@ def test_storages_of_any_gpu_are_read(states, tmp_path, location):
         read_official_snapshot(path)
 
 
+# `open` is io.open, or _io.open from Python 3.13 on.
 MALICIOUS = {
     "posix.system": lambda target: Call(os.system, f"touch {target}"),
     "builtins.eval": lambda target: Call(eval, f"open({str(target)!r}, 'w')"),
     "builtins.exec": lambda target: Call(exec, f"open({str(target)!r}, 'w')"),
-    "io.open": lambda target: Call(open, str(target), "w"),
+    f"{open.__module__}.open": lambda target: Call(open, str(target), "w"),
     "torch.serialization.load": lambda target: Call(torch.load, str(target)),
     "builtins.getattr": lambda target: Call(getattr, str(target), "join"),
 }

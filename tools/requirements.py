@@ -1,4 +1,4 @@
-"""What setup.cfg asks for, printed for pip: `python tools/requirements.py [--key] [EXTRA ...]`.
+"""What setup.cfg asks for, printed for pip: `python tools/requirements.py [--key FILE] [EXTRA ...]`.
 
 Needs nothing but the standard library, since it runs before anything is installed.
 """
@@ -14,12 +14,13 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 
 
-def read_requirements(setup_cfg: Path, extras: Sequence[str] = ()) -> list[str]:
+def read_requirements(setup_cfg: Path, extras: Sequence[str] = (), only_extras: bool = False) -> list[str]:
     """Requirement lines of `install_requires` and of the named extras, in the order of setup.cfg.
 
     Args:
         setup_cfg: The setup.cfg to read.
         extras: Names out of `[options.extras_require]`.
+        only_extras: Whether to leave `install_requires` out.
 
     Raises:
         ValueError: An extra is not in setup.cfg.
@@ -30,7 +31,8 @@ def read_requirements(setup_cfg: Path, extras: Sequence[str] = ()) -> list[str]:
     known = config["options.extras_require"]
     if unknown := [extra for extra in extras if extra not in known]:
         raise ValueError(f"{setup_cfg}: extras wanted {unknown}, known {sorted(known)}")
-    blocks = [config["options"]["install_requires"], *(known[extra] for extra in extras)]
+    always = [] if only_extras else [config["options"]["install_requires"]]
+    blocks = always + [known[extra] for extra in extras]
     return [line.strip() for block in blocks for line in block.splitlines() if line.strip()]
 
 
@@ -56,11 +58,14 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Prints the requirements, or with --key their hash."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("extras", nargs="*", metavar="EXTRA", help="extras of setup.cfg, e.g. dev")
-    parser.add_argument("--key", action="store_true", help="print the environment's key instead")
+    parser.add_argument("--only-extras", action="store_true", help="leave out install_requires")
+    parser.add_argument(
+        "--key", type=Path, metavar="CONSTRAINTS", help="print the environment's key with that file instead"
+    )
     args = parser.parse_args(argv)
-    requirements = read_requirements(ROOT / "setup.cfg", args.extras)
+    requirements = read_requirements(ROOT / "setup.cfg", args.extras, args.only_extras)
     if args.key:
-        print(environment_key(requirements, ROOT / "tools" / "constraints.txt"))
+        print(environment_key(requirements, args.key))
     else:
         print("\n".join(keep_installed_mmcv(requirements)))
 

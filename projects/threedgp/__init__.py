@@ -1,8 +1,20 @@
-"""3DGP as a plugin of mmagic: importing this package registers every component."""
+"""3DGP as a plugin of mmagic: with this package imported, the registries know every component."""
 
-from . import compat  # noqa: F401, I001  (must come before anything of mmagic)
-from . import datasets, engine, evaluation, models
-from .models import distilled_stylegan2, threedgp
+from . import compat  # noqa: F401  (must come before anything of mmagic)
+from .registration import register_on_look_up
 
 __version__ = "0.1.0"
-__all__ = ["datasets", "distilled_stylegan2", "engine", "evaluation", "models", "threedgp"]
+
+register_on_look_up(
+    [
+        f"{__name__}.{name}"
+        for name in (
+            "datasets",
+            "engine",
+            "evaluation",
+            "models",
+            "models.distilled_stylegan2",
+            "models.threedgp",
+        )
+    ]
+)

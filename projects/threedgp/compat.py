@@ -1,27 +1,42 @@
-"""Stand-ins that make mmagic 1.2 importable and resumable with current packages.
+"""What makes mmagic 1.2 importable with current packages.
+
+mmagic imports all of its editors at once, and with them some thirty packages of which this plugin
+uses none (diffusers, transformers, controlnet-aux, mediapipe, face-alignment, numba, ...), several
+in versions that fit no current Python. They are not installed: an editor that cannot be imported
+becomes a placeholder, which says why as soon as it is used.
 
 Importing this module is all that is needed; it has to happen before ``mmagic.models``,
 ``mmagic.datasets`` or ``mmagic.apis`` is imported. Each remedy acts only where the real thing is
-absent, so a full ``mmcv``, a real ``albumentations`` or a repaired ``mmengine`` wins.
+absent or does not import, so a full ``mmcv`` or a real ``diffusers`` wins.
 """
 
 from __future__ import annotations
 
 import importlib.util
-import inspect
-import os
+import pkgutil
 import sys
-from collections.abc import Callable
-from importlib.machinery import ModuleSpec
+from collections.abc import Callable, Iterable
+from importlib.abc import Loader, MetaPathFinder
+from importlib.machinery import ModuleSpec, PathFinder
 from types import ModuleType
 from typing import Any
 
-import torch
-from mmengine.runner import checkpoint as mmengine_checkpoint
-from mmengine.utils import digit_version
+import numpy as np
 
 MMCV_EXT = "mmcv._ext"
-ALBUMENTATIONS = "albumentations"
+DIFFUSERS = "diffusers"
+
+# Parts of mmagic that import what is not installed, or what current packages no longer have.
+OPTIONAL_MODULES = {
+    "mmagic.apis.inferencers.controlnet_animation_inferencer": "needs controlnet-aux",
+    "mmagic.datasets.transforms.albu_function": "needs albumentations, which brings a second OpenCV",
+    "mmagic.models.archs.attention_injection": "needs diffusers",
+    "mmagic.models.editors.animatediff": "needs diffusers 0.24, transformers and einops",
+    "mmagic.models.editors.disco_diffusion": "needs pandas and resize-right",
+    "mmagic.models.editors.fastcomposer": "needs transformers",
+    "mmagic.models.editors.restormer": "needs einops",
+    "mmagic.models.editors.vico": "needs diffusers 0.24",
+}
 
 
 class MissingOps(ModuleType):
@@ -39,6 +54,50 @@ class MissingOps(ModuleType):
             )
 
         return missing_op
+
+
+class OptionalLoader(Loader):
+    """Runs a module; where that fails, gives it a placeholder class for every name."""
+
+    def __init__(self, loader: Loader) -> None:
+        self.loader = loader
+
+    def create_module(self, spec: ModuleSpec) -> ModuleType | None:
+        """The module of the real loader."""
+        return self.loader.create_module(spec)
+
+    def exec_module(self, module: ModuleType) -> None:
+        """Executes the module, or fills it with placeholders that say what it needs."""
+        try:
+            self.loader.exec_module(module)
+        except Exception as error:  # whatever an outdated or half-installed package raises
+            reason = f"{module.__name__} {OPTIONAL_MODULES[module.__name__]}: {error}"
+            module.__getattr__ = lambda name: _placeholder(name, reason)  # type: ignore[method-assign]
+
+
+def _placeholder(name: str, reason: str) -> type:
+    if name.startswith("__") and name.endswith("__"):
+        raise AttributeError(name)
+
+    def refuse(self: object, *args: Any, **kwargs: Any) -> None:
+        raise ImportError(f"{name} is not available: {reason}")
+
+    return type(name, (), {"__init__": refuse})
+
+
+class OptionalFinder(MetaPathFinder):
+    """Finds the modules of ``OPTIONAL_MODULES``, as Python does, for ``OptionalLoader``."""
+
+    def find_spec(
+        self, fullname: str, path: Iterable[str] | None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        """The module's spec, or None if it is not one of ours."""
+        if fullname not in OPTIONAL_MODULES:
+            return None
+        spec = PathFinder.find_spec(fullname, None if path is None else list(path), target)
+        if spec is not None and spec.loader is not None:
+            spec.loader = OptionalLoader(spec.loader)
+        return spec
 
 
 def _is_absent(name: str) -> bool:
@@ -61,46 +120,42 @@ def stand_in_mmcv_ext() -> None:
         _register(MissingOps(MMCV_EXT))
 
 
-def stand_in_albumentations() -> None:
-    """Let ``mmagic.datasets`` import without albumentations.
+def stand_in_diffusers() -> None:
+    """Let mmagic register the networks and schedulers of an empty ``diffusers``.
 
-    One of mmagic's transforms imports it unguarded. The real package would bring a second OpenCV
-    (headless) into the same ``cv2`` folder.
+    It registers whatever the real one holds, and unpacks None (a TypeError) where there is none.
     """
-    if _is_absent(ALBUMENTATIONS):
-        _register(ModuleType(ALBUMENTATIONS))
+    if _is_absent(DIFFUSERS):
+        package = ModuleType(DIFFUSERS)
+        for name in ("models", "pipelines", "schedulers"):
+            setattr(package, name, ModuleType(f"{DIFFUSERS}.{name}"))
+        _register(package)
 
 
-def load_from_local(filename: str, map_location: Any | None = None) -> dict:
-    """Load a checkpoint of the Runner from a local file, whatever objects it holds.
-
-    Unpickling can run code: load only checkpoints you trust.
-
-    Args:
-        filename: Path of the checkpoint; ``~`` is expanded.
-        map_location: As in :func:`torch.load`.
-
-    Raises:
-        FileNotFoundError: If there is no such file.
-    """
-    filename = os.path.expanduser(filename)
-    if not os.path.isfile(filename):
-        raise FileNotFoundError(f"{filename} can not be found.")
-    return torch.load(filename, map_location=map_location, weights_only=False)
+def tolerate_optional_modules() -> None:
+    """Let the rest of mmagic import where an editor that is not used here does not."""
+    sys.meta_path.insert(0, OptionalFinder())
 
 
-def restore_local_checkpoint_loading() -> None:
-    """Let mmengine read its own checkpoints with torch >= 2.6.
+def restore_numpy_bool8() -> None:
+    """Let ``mmagic.utils`` import: it names ``np.bool8``, which numpy 2 took away."""
+    if not hasattr(np, "bool8"):
+        setattr(np, "bool8", np.bool_)  # noqa: B010  (its stubs know the name in some versions)
 
-    Since torch 2.6 ``torch.load`` refuses everything but tensors unless told otherwise; the
-    Runner's checkpoints hold mmengine's ``HistoryBuffer`` and numpy arrays.
-    """
-    refuses_objects = digit_version(torch.__version__) >= digit_version("2.6.0")
-    stock_loader = inspect.getsource(mmengine_checkpoint.load_from_local)
-    if refuses_objects and "weights_only" not in stock_loader:
-        mmengine_checkpoint.CheckpointLoader.register_scheme(prefixes="", loader=load_from_local, force=True)
+
+def restore_find_loader() -> None:
+    """Let mmengine and mmcv ask whether mmcv has ops: Python 3.14 took ``pkgutil.find_loader`` away."""
+
+    def find_loader(fullname: str) -> Any:
+        spec = importlib.util.find_spec(fullname)
+        return spec and spec.loader
+
+    if not hasattr(pkgutil, "find_loader"):
+        pkgutil.find_loader = find_loader
 
 
 stand_in_mmcv_ext()
-stand_in_albumentations()
-restore_local_checkpoint_loading()
+stand_in_diffusers()
+tolerate_optional_modules()
+restore_numpy_bool8()
+restore_find_loader()

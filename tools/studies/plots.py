@@ -89,7 +89,7 @@ def learned_cameras(run: Run) -> tuple[np.ndarray, np.ndarray]:
 def draw_histograms(axes: Axes, true: np.ndarray, prior: np.ndarray, *posteriors: np.ndarray) -> None:
     """Draws true cameras filled, the prior dotted, and each seed's learned cameras as a line."""
     low, high = (f([f(values) for values in (true, prior, *posteriors)]) for f in (np.min, np.max))
-    edges = np.linspace(low, high, BINS)
+    edges = np.linspace(low, high, BINS).tolist()
     axes.hist(true, edges, density=True, color="0.8", label="true")
     axes.hist(prior, edges, density=True, histtype="step", linestyle=":", color="0.3", label="prior")
     for index, values in enumerate(posteriors):

@@ -23,11 +23,11 @@ from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
-import cv2
 import numpy as np
 import timm
 import torch
 import torch.nn.functional as F
+from PIL import Image
 from torch import Tensor, nn
 from tqdm import tqdm
 
@@ -153,9 +153,9 @@ def load_training_scenes(data: Path) -> Scenes:
     names = (data / "cameras.txt").read_text().split()
     rgb, depth = [], []
     for name in tqdm(names, desc="reading", unit="image"):
-        rgb.append(cv2.imread(str(data / "train" / name))[..., ::-1])
+        rgb.append(np.asarray(Image.open(data / "train" / name)))
         depth_file = data / "exact_depth" / name.replace(".png", "_depth.png")
-        depth.append(cv2.imread(str(depth_file), cv2.IMREAD_UNCHANGED))
+        depth.append(np.asarray(Image.open(depth_file)))
     label = [CLASSES.index(Path(name).parent.name) for name in names]
     return as_scenes(rgb, depth, label)
 

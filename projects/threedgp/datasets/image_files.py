@@ -22,6 +22,7 @@ PNG_END = b"IEND\xaeB`\x82"
 JPEG_END = b"\xff\xd9"
 PADDING = b"\0\r\n "
 TAIL_BYTES = 4096
+OPENCV_5_TURNS = ("WEBP",) if int(cv2.__version__.split(".")[0]) >= 5 else ()
 EXIF_ORIENTATION = 0x0112
 EXIF_QUARTER_TURNS = (5, 6, 7, 8)
 
@@ -147,8 +148,8 @@ def _png_lacks_exif(file: BinaryIO) -> bool:
 
 
 def _turned_by_opencv(image: Image.Image) -> bool:
-    # OpenCV, which loads the images, obeys the EXIF orientation of JPEG and PNG only.
-    if image.format not in ("JPEG", "MPO", "PNG") or "exif" not in image.info:
+    # OpenCV, which loads the images, obeys the EXIF orientation of JPEG and PNG, and from version 5 of WebP.
+    if image.format not in ("JPEG", "MPO", "PNG", *OPENCV_5_TURNS) or "exif" not in image.info:
         return False
     return image.getexif().get(EXIF_ORIENTATION) in EXIF_QUARTER_TURNS
 

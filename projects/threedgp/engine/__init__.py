@@ -1,5 +1,6 @@
 """Loops, hooks and launching."""
 
+from . import checkpoint_loading  # noqa: F401  (mends what the Runner loads with)
 from .camera_histogram_hook import CameraHistogramHook
 from .label_distribution_hook import LabelDistributionHook
 from .sample_grid_hook import SampleGridHook
