@@ -5,7 +5,7 @@
 _base_ = ["3dgp_toy32.py"]
 
 custom_imports = dict(
-    imports=["projects.threedgp", "tools.studies.narrow_stylegan2"], allow_failed_imports=False
+    imports=["projects.threedgp", "projects.threedgp.studies.narrow_stylegan2"], allow_failed_imports=False
 )
 _batch_size = 8
 _r1_interval, _r1_gamma = 16, 0.05

@@ -20,9 +20,15 @@ import mmagic.apis  # noqa: E402
 import mmagic.evaluation  # noqa: E402, F401
 import timm  # noqa: E402, F401
 
-# The hook acts on modules that are imported after it; ints are fine where floats are asked for.
+# The hook acts on modules that are imported after it; ints are fine where floats are asked for. What the studies
+# compile with TorchScript cannot be wrapped.
+ROOMS = (ROOT / "projects" / "threedgp").glob("[!.]*")
 jaxtyping.install_import_hook(
-    "projects.threedgp",
+    [
+        f"projects.threedgp.{room.stem}"
+        for room in ROOMS
+        if room.stem not in ("__init__", "compat", "studies")
+    ],
     "beartype.beartype(conf=beartype.BeartypeConf(is_pep484_tower=True))",
 )
 

@@ -6,10 +6,10 @@ from mmagic.structures import DataSample
 from mmengine.dist import get_rank, get_world_size
 from mmengine.optim import OptimWrapper, OptimWrapperDict
 
-from projects.threedgp.models.batches import FakeBatch
 from projects.threedgp.models.generator import Sampling
-from projects.threedgp.models.threedgp import ThreeDGP
 from projects.threedgp.rendering import Patch
+from projects.threedgp.training.batches import FakeBatch
+from projects.threedgp.training.threedgp import ThreeDGP
 from tests.tiny import tiny_model_config
 
 GLOBAL_BATCH = 8

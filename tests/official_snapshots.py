@@ -12,8 +12,8 @@ from mmengine.registry import init_default_scope
 from torch import nn
 
 import projects.threedgp  # noqa: F401
-from projects.threedgp.official_config import model_config
-from projects.threedgp.official_names import export_official
+from projects.threedgp.official.config import model_config
+from projects.threedgp.official.names import export_official
 
 FEATURE_DIM = 6
 

@@ -12,22 +12,22 @@ import torch
 from torch import nn
 
 from projects.threedgp.evaluation import non_flatness_score
-from projects.threedgp.models.adversarial_loss import ThreeDGPAdversarialLoss
 from projects.threedgp.models.blur_fade import BlurFade
-from projects.threedgp.models.camera_regularizers import (
+from projects.threedgp.models.cameras.camera_regularizers import (
     CameraEMDRegularizer,
     CameraMeanRegularizer,
     CameraSlopeRegularizer,
 )
-from projects.threedgp.models.distillation import KnowledgeDistillationLoss
-from projects.threedgp.models.ema import ImagesSeenEMA
 from projects.threedgp.models.generator import Sampling
-from projects.threedgp.models.gradients import sanitize_gradients
-from projects.threedgp.models.r1_regularizer import R1Regularizer
+from projects.threedgp.models.losses.adversarial_loss import ThreeDGPAdversarialLoss
+from projects.threedgp.models.losses.distillation import KnowledgeDistillationLoss
+from projects.threedgp.models.losses.r1_regularizer import R1Regularizer
 from projects.threedgp.rendering import Camera, Patch, RayDraws, extract_patches, pixel_rays
 from projects.threedgp.rendering.cameras import camera_to_world
 from projects.threedgp.rendering.volume_rendering import march
 from projects.threedgp.schedules import Linear
+from projects.threedgp.training.ema import ImagesSeenEMA
+from projects.threedgp.training.gradients import sanitize_gradients
 from tests.reference import cameras, discriminator, layers, losses, rendering
 from tests.tiny import NUM_CLASSES, PATCH_SIZE, Z_DIM, tiny_discriminator, tiny_generator
 

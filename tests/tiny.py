@@ -2,8 +2,8 @@
 
 import torch
 
-from projects.threedgp.models.camera_prior import CameraPrior
-from projects.threedgp.models.discriminator import ThreeDGPDiscriminator
+from projects.threedgp.models.cameras.camera_prior import CameraPrior
+from projects.threedgp.models.discriminators.discriminator import ThreeDGPDiscriminator
 from projects.threedgp.models.generator import ThreeDGPGenerator
 from projects.threedgp.rendering import CAMERA_FIELDS, Camera
 

@@ -5,16 +5,4 @@ from .registration import register_on_look_up
 
 __version__ = "0.1.0"
 
-register_on_look_up(
-    [
-        f"{__name__}.{name}"
-        for name in (
-            "datasets",
-            "engine",
-            "evaluation",
-            "models",
-            "models.distilled_stylegan2",
-            "models.threedgp",
-        )
-    ]
-)
+register_on_look_up([f"{__name__}.{room}" for room in ("data", "engine", "evaluation", "models", "training")])

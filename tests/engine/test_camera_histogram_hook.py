@@ -14,7 +14,7 @@ from projects.threedgp.engine.camera_histogram_hook import (
     plot_cameras,
     summary,
 )
-from projects.threedgp.models.camera_prior import CameraPrior
+from projects.threedgp.models.cameras.camera_prior import CameraPrior
 from projects.threedgp.rendering import Camera
 from tests import tiny_runs
 

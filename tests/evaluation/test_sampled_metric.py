@@ -14,7 +14,7 @@ from mmengine.config import Config
 from torch.utils.data import DataLoader
 
 from projects.threedgp.evaluation.sampled_metric import rgb_from_bgr_bytes
-from projects.threedgp.models.packing import to_bgr_bytes
+from projects.threedgp.training.packing import to_bgr_bytes
 from tests import tiny_runs
 from tests.stand_ins import save_inception_stand_in
 from tools import test as test_tool

@@ -5,7 +5,7 @@ import os
 
 import pytest
 
-from .helpers import GOLDEN, Case
+from tests.golden.helpers import GOLDEN, Case
 
 BOOK = []
 

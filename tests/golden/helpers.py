@@ -8,9 +8,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from projects.threedgp.models.discriminator import ThreeDGPDiscriminator
+from projects.threedgp.models.discriminators.discriminator import ThreeDGPDiscriminator
 from projects.threedgp.models.generator import ThreeDGPGenerator
-from projects.threedgp.official_names import load_official, ours_to_official
+from projects.threedgp.official.names import load_official, ours_to_official
 from projects.threedgp.rendering import Camera, Patch, RayDraws
 
 REPO = Path(__file__).resolve().parents[2]

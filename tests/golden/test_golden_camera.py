@@ -3,12 +3,11 @@
 import pytest
 import torch
 
-from projects.threedgp.models.camera_generator import CameraGenerator
-from projects.threedgp.models.camera_prior import CameraPrior, Distribution
+from projects.threedgp.models.cameras.camera_generator import CameraGenerator
+from projects.threedgp.models.cameras.camera_prior import CameraPrior, Distribution
 from projects.threedgp.rendering import Camera, camera_to_world, pixel_rays
 from projects.threedgp.rendering.cameras import camera_origin, look_at_point
-
-from .helpers import golden_generator
+from tests.golden.helpers import golden_generator
 
 SETS = pytest.mark.parametrize("suffix", ["", "_uncond"])
 

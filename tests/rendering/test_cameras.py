@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from projects.threedgp.models.camera_prior import CameraPrior
+from projects.threedgp.models.cameras.camera_prior import CameraPrior
 from projects.threedgp.rendering import Camera, Patch, camera_to_world, pixel_rays
 from projects.threedgp.rendering.cameras import camera_origin, look_at_point
 from tests.tiny import frontal_camera

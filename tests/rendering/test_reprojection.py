@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from projects.threedgp.models.camera_prior import CameraPrior
+from projects.threedgp.models.cameras.camera_prior import CameraPrior
 from projects.threedgp.rendering import Camera, patch_positions, pixel_rays, project, unproject, warp
 from projects.threedgp.rendering.patches import Patch
 from projects.threedgp.rendering.reprojection import look_up

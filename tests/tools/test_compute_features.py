@@ -9,7 +9,7 @@ import torch
 from PIL import Image
 
 import projects.threedgp  # noqa: F401
-from projects.threedgp.datasets.image_depth_dataset import ImageDepthDataset
+from projects.threedgp.data.image_depth_dataset import ImageDepthDataset
 from projects.threedgp.models.teacher import TimmTeacher
 from tools.data import compute_features
 

@@ -12,8 +12,8 @@ from safetensors.torch import load_file
 from projects.threedgp.apis import ThreeDGPInferencer
 from projects.threedgp.apis.loading import load_model
 from projects.threedgp.models.generator import Sampling
-from projects.threedgp.official_config import model_config, not_carried_over, optimizer_config
-from projects.threedgp.official_snapshot import read_official_snapshot
+from projects.threedgp.official.config import model_config, not_carried_over, optimizer_config
+from projects.threedgp.official.snapshot import read_official_snapshot
 from projects.threedgp.rendering import Camera, RayDraws
 from tests import tiny_runs
 from tests.golden.helpers import GOLDEN

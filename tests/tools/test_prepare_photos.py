@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 
 import projects.threedgp  # noqa: F401
-from projects.threedgp.datasets.image_depth_dataset import ImageDepthDataset
+from projects.threedgp.data.image_depth_dataset import ImageDepthDataset
 from tools.data import prepare_photos
 
 

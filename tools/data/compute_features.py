@@ -22,8 +22,8 @@ from tqdm import tqdm
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from projects.threedgp.datasets.image_depth_dataset import ImageDepthDataset
-from projects.threedgp.datasets.row_table import names_path
+from projects.threedgp.data.image_depth_dataset import ImageDepthDataset
+from projects.threedgp.data.row_table import names_path
 from projects.threedgp.models.teacher import TimmTeacher
 
 

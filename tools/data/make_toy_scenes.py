@@ -19,7 +19,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from tools.data.toy_scenes import (
+from projects.threedgp.scenes import (
     DEPTH_KINDS,
     Distribution,
     ToyDataset,
@@ -27,7 +27,7 @@ from tools.data.toy_scenes import (
     parse_distribution,
     write_dataset,
 )
-from tools.data.toy_scenes.distributions import WANTED
+from projects.threedgp.scenes.distributions import WANTED
 
 # Setting: the open interval that holds all draws, and the help text.
 DISTRIBUTIONS = {

@@ -29,7 +29,7 @@ from tqdm import tqdm
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from projects.threedgp.datasets.image_files import DEPTH_SUFFIX, evenly_spaced, list_images
+from projects.threedgp.data.image_files import DEPTH_SUFFIX, evenly_spaced, list_images
 
 ONE_CLASS = "all"
 DEPTH_INPUT_SIZE = 384

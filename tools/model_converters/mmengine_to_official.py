@@ -19,8 +19,8 @@ from torch import Tensor
 
 from projects.threedgp.apis.loading import load_model
 from projects.threedgp.engine import launch
-from projects.threedgp.models.threedgp import ThreeDGP
-from projects.threedgp.official_names import export_official
+from projects.threedgp.official.names import export_official
+from projects.threedgp.training.threedgp import ThreeDGP
 from tools.model_converters.official_to_mmengine import write_whole
 
 PROGRESS = "synthesis.depth_adaptor.progress_coef"

@@ -22,10 +22,10 @@ from mmengine.config import Config
 from mmengine.registry import init_default_scope
 
 from projects.threedgp.engine import launch
-from projects.threedgp.models.threedgp import ThreeDGP
-from projects.threedgp.official_config import model_config, not_carried_over, optimizer_config
-from projects.threedgp.official_names import is_derived, load_official
-from projects.threedgp.official_snapshot import OfficialSnapshot, read_official_snapshot
+from projects.threedgp.official.config import model_config, not_carried_over, optimizer_config
+from projects.threedgp.official.names import is_derived, load_official
+from projects.threedgp.official.snapshot import OfficialSnapshot, read_official_snapshot
+from projects.threedgp.training.threedgp import ThreeDGP
 
 # Carries data, runtime and evaluation; the model in it is replaced.
 BASE_CONFIG = Path(__file__).resolve().parents[2] / "configs" / "3dgp_imagenet256.py"

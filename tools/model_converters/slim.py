@@ -25,7 +25,7 @@ from torch import Tensor
 
 from projects.threedgp.apis.loading import SAMPLING_ONLY, ClassNames, load_model, sampling_config
 from projects.threedgp.engine import launch
-from projects.threedgp.models.threedgp import ThreeDGP
+from projects.threedgp.training.threedgp import ThreeDGP
 from tools.model_converters.official_to_mmengine import write_whole
 
 DTYPES = dict(float16=torch.float16, float32=torch.float32)

@@ -11,7 +11,7 @@ from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from mmengine.runner import CheckpointLoader, load_state_dict
 
-from ..models.threedgp import ThreeDGP
+from ..training.threedgp import ThreeDGP
 
 ClassNames = tuple[str, ...] | None
 SAMPLING_ONLY = "sampling_only"

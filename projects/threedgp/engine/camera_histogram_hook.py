@@ -11,9 +11,9 @@ from mmagic.registry import HOOKS
 from mmengine.runner import Runner
 from mmengine.visualization import TensorboardVisBackend, Visualizer
 
-from ..models.state_dicts import unwrap
-from ..models.threedgp import ThreeDGP
 from ..rendering import CAMERA_FIELDS, Camera
+from ..training.state_dicts import unwrap
+from ..training.threedgp import ThreeDGP
 from .fixed_inputs import averaged_pose, draw_fixed_inputs
 from .periodic_hook import PeriodicHook
 from .pictures import save_png

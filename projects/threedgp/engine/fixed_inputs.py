@@ -6,8 +6,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from ..models.threedgp import ThreeDGP
 from ..rendering import Camera
+from ..training.threedgp import ThreeDGP
 
 
 @dataclass(frozen=True)

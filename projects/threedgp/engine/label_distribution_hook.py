@@ -5,8 +5,8 @@ from mmagic.registry import HOOKS
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
-from ..models.state_dicts import unwrap
-from ..models.threedgp import ThreeDGP
+from ..training.state_dicts import unwrap
+from ..training.threedgp import ThreeDGP
 
 
 @HOOKS.register_module()

@@ -8,7 +8,7 @@ from mmengine.dist import is_main_process
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
-from ..models.state_dicts import unwrap
+from ..training.state_dicts import unwrap
 
 
 class PeriodicHook(Hook):

@@ -17,8 +17,8 @@ from mmengine.runner import Runner
 from torch.utils.data import Dataset
 
 from ..models.generator import GeneratorOutput, Sampling
-from ..models.state_dicts import unwrap
-from ..models.threedgp import ThreeDGP
+from ..training.state_dicts import unwrap
+from ..training.threedgp import ThreeDGP
 from .fixed_inputs import FixedInputs, averaged_pose, draw_fixed_inputs
 from .periodic_hook import PeriodicHook
 from .pictures import colorize_depth, image_grid, save_png, to_bytes

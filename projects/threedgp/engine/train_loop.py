@@ -12,7 +12,7 @@ from mmengine.runner import BaseLoop, IterBasedTrainLoop, Runner, set_random_see
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
-from ..models.state_dicts import unwrap
+from ..training.state_dicts import unwrap
 
 SAMPLER_SEED = "sampler_seed"
 

@@ -8,7 +8,7 @@ from mmagic.registry import METRICS
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
-from ..models.state_dicts import unwrap
+from ..training.state_dicts import unwrap
 from .sampled_metric import Row, SampledMetric, load_script, mean_of_finite, rgb_from_bgr_bytes
 
 WANTED = "a TorchScript depth estimator: RGB (n, 3, h, w) in [-1, 1] to depth (n, 1, h, w), larger = farther"

@@ -12,7 +12,7 @@ from mmengine.dist import is_main_process
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset, Subset
 
-from ..models.state_dicts import unwrap
+from ..training.state_dicts import unwrap
 from .image_distances import ImageDistance, load_distance
 from .sampled_metric import Labelled, SampledMetric, by_class
 

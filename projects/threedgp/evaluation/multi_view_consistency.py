@@ -10,9 +10,9 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
 from ..models.generator import GeneratorOutput, Sampling
-from ..models.state_dicts import unwrap
-from ..models.threedgp import ThreeDGP
 from ..rendering import CAMERA_FIELDS, Camera, RayMarching, warp
+from ..training.state_dicts import unwrap
+from ..training.threedgp import ThreeDGP
 from .sampled_metric import Row, SampledMetric, mean_of_finite
 
 LEAST_SQUARE = 1e-10

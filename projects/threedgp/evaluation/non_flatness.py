@@ -9,8 +9,8 @@ from mmagic.registry import METRICS
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
-from ..models.state_dicts import unwrap
-from ..models.threedgp import ThreeDGP
+from ..training.state_dicts import unwrap
+from ..training.threedgp import ThreeDGP
 
 FRONTAL = dict(camera="mean", marching=dict(cut_quantile=0.5))
 

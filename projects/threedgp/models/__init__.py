@@ -1,22 +1,18 @@
-"""The registered components, and the model that trains them."""
+"""The registered components that a model is made of."""
 
-from .adversarial_loss import ThreeDGPAdversarialLoss
 from .blur_fade import BlurFade
-from .camera_generator import CameraGenerator
-from .camera_prior import CameraPrior
-from .camera_regularizers import (
+from .cameras import (
     CameraEMDRegularizer,
+    CameraGenerator,
     CameraMeanRegularizer,
+    CameraPrior,
     CameraSlopeRegularizer,
 )
 from .depth_adaptor import DepthAdaptor
-from .discriminator import ThreeDGPDiscriminator
-from .distillation import KnowledgeDistillationLoss
-from .distilled_discriminator import DistilledDiscriminator
-from .ema import ImagesSeenEMA
+from .discriminators import DistilledDiscriminator, ThreeDGPDiscriminator
 from .generator import CameraBatch, GeneratorOutput, Sampling, ThreeDGPGenerator, Views
+from .losses import KnowledgeDistillationLoss, R1Regularizer, ThreeDGPAdversarialLoss
 from .patch_sampler import PatchSampler
-from .r1_regularizer import R1Regularizer
 from .teacher import TimmTeacher
 
 __all__ = [
@@ -30,7 +26,6 @@ __all__ = [
     "DepthAdaptor",
     "DistilledDiscriminator",
     "GeneratorOutput",
-    "ImagesSeenEMA",
     "KnowledgeDistillationLoss",
     "PatchSampler",
     "R1Regularizer",

@@ -13,10 +13,10 @@ from ..rendering import Camera, Patch, RayDraws, RayMarching, pixel_rays, render
 from ..rendering.volume_rendering import Field
 from ..schedules import Linear, Schedule, build_schedule
 from .building import Config, build, frozen
-from .camera_generator import CameraGenerator
-from .camera_prior import CameraPrior
+from .cameras.camera_generator import CameraGenerator
+from .cameras.camera_prior import CameraPrior
 from .depth_adaptor import DepthAdaptor
-from .triplane_decoder import TriPlaneDecoder, check_power_of_two
+from .fields.triplane_decoder import TriPlaneDecoder, check_power_of_two
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,180 @@
+"""Prior distribution of cameras (method section 2)."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from mmagic.registry import MODELS
+from torch import Tensor, nn
+
+from ...rendering import CAMERA_FIELDS, PITCH_MARGIN, Camera
+from ..building import Config, frozen
+
+_FORMS = ("constant", "uniform", "normal", "truncnorm", "spherical_uniform")
+
+
+@dataclass(frozen=True)
+class Distribution:
+    """One-dimensional distribution, sampled through its inverse cumulative function.
+
+    Args:
+        name: Field it is for, used in errors.
+        dist: ``constant`` (``value``), ``uniform`` (``min``, ``max``), ``normal`` (``mean``, ``std``),
+            ``truncnorm`` (all four), or ``spherical_uniform`` (``min``, ``max``): for a pitch, area-uniform
+            on the sphere, arccos(1 - 2 v) with v uniform in [min, max] / pi; for a yaw the same as
+            ``uniform``.
+        value: The constant.
+        min: Lower bound. Optional for ``normal``, where it only serves to normalise.
+        max: Upper bound, likewise.
+        mean: Mean before truncation.
+        std: Standard deviation before truncation.
+
+    Raises:
+        ValueError: If a number is missing, ``min`` > ``max``, or a pitch lies outside [0, pi].
+    """
+
+    name: str
+    dist: str
+    value: float | None = None
+    min: float | None = None
+    max: float | None = None
+    mean: float | None = None
+    std: float | None = None
+
+    def __post_init__(self) -> None:
+        needs = {
+            "constant": ("value",),
+            "normal": ("mean", "std"),
+            "truncnorm": ("mean", "std", "min", "max"),
+        }.get(self.dist, ("min", "max"))
+        if self.dist not in _FORMS:
+            raise ValueError(f"{self.name}: got dist={self.dist!r}, wanted one of {_FORMS}")
+        missing = [key for key in needs if getattr(self, key) is None]
+        if missing:
+            raise ValueError(f"{self.name}: a {self.dist} distribution also needs {missing}")
+        if self.min is not None and self.max is not None and self.min > self.max:
+            raise ValueError(f"{self.name}: got min={self.min} > max={self.max}, wanted min <= max")
+        for bound in (self.value, self.min, self.max):
+            if "pitch" in self.name and bound is not None and not 0 <= bound <= math.pi:
+                raise ValueError(f"{self.name}: got {bound}, wanted pitches in [0, pi]")
+
+    def _numbers(self, *names: str) -> tuple[float, ...]:
+        """Return fields that the form needs, which ``__post_init__`` has made sure of."""
+        return tuple(float(getattr(self, name)) for name in names)
+
+    @property
+    def bounds(self) -> tuple[float, float]:
+        """Lower and upper bound.
+
+        Raises:
+            ValueError: If there are none (a normal distribution without ``min`` and ``max``).
+        """
+        if self.dist == "constant":
+            (value,) = self._numbers("value")
+            return value, value
+        if self.min is None or self.max is None:
+            raise ValueError(
+                f"{self.name}: got a {self.dist} distribution without bounds, wanted min and max, "
+                "which the camera generator needs to normalise with"
+            )
+        return float(self.min), float(self.max)
+
+    @property
+    def center(self) -> float:
+        """Mean of a normal, middle of anything bounded."""
+        if self.dist == "normal":
+            (mean,) = self._numbers("mean")
+            return mean
+        low, high = self.bounds
+        return (low + high) / 2
+
+    def from_uniform(self, u: Float[Tensor, " n"]) -> Float[Tensor, " n"]:
+        """Map uniform draws in (0, 1) to samples."""
+        if self.dist == "normal":
+            mean, std = self._numbers("mean", "std")
+            return mean + std * torch.special.ndtri(u)
+        low, high = self.bounds
+        if self.dist == "constant":
+            return torch.full_like(u, low)
+        if self.dist == "truncnorm":
+            mean, std = self._numbers("mean", "std")
+            ends = (torch.tensor([low, high], dtype=u.dtype, device=u.device) - mean) / std
+            cdf_low, cdf_high = torch.special.ndtr(ends)
+            return (mean + std * torch.special.ndtri(cdf_low + u * (cdf_high - cdf_low))).clamp(low, high)
+        scaled = low + u * (high - low)
+        if self.dist == "spherical_uniform" and "pitch" in self.name:
+            return torch.arccos(1 - 2 * scaled / math.pi)
+        return scaled
+
+
+Number = float | Config
+"""A constant, or the arguments of a ``Distribution`` but its name."""
+
+
+@MODELS.register_module()
+class CameraPrior(nn.Module):
+    """Where photographers might stand, before anything is learned.
+
+    Each argument is a number (constant) or a dict, see ``Distribution``. Defaults are the release's
+    ``uniform`` prior. Roll is always 0.
+
+    Args:
+        yaw: Radians.
+        pitch: Radians from the +y axis; samples are kept 1e-5 inside (0, pi).
+        fov_deg: Full field of view, degrees.
+        radius: World units.
+        look_at_yaw: Radians.
+        look_at_pitch: Radians from the +y axis.
+        look_at_radius: World units.
+    """
+
+    def __init__(
+        self,
+        yaw: Number = frozen(dist="uniform", min=-1.57, max=1.57),
+        pitch: Number = frozen(dist="uniform", min=math.pi / 4, max=3 * math.pi / 4),
+        fov_deg: Number = frozen(dist="uniform", min=10, max=45),
+        radius: Number = 1.0,
+        look_at_yaw: Number = frozen(dist="spherical_uniform", min=-math.pi, max=math.pi),
+        look_at_pitch: Number = frozen(dist="spherical_uniform", min=0, max=math.pi),
+        look_at_radius: Number = frozen(dist="uniform", min=0, max=0.2),
+    ) -> None:
+        super().__init__()
+        given: dict[str, Number] = dict(
+            yaw=yaw,
+            pitch=pitch,
+            roll=0.0,
+            fov_deg=fov_deg,
+            radius=radius,
+            look_at_yaw=look_at_yaw,
+            look_at_pitch=look_at_pitch,
+            look_at_radius=look_at_radius,
+        )
+        self.distributions = {
+            name: Distribution(name, **value)
+            if isinstance(value, Mapping)
+            else Distribution(name, "constant", value=value)
+            for name, value in given.items()
+        }
+
+    def from_uniform(self, u: Float[Tensor, "n 8"]) -> Camera:
+        """Map uniform draws, one for each of the 8 numbers, to cameras."""
+        columns = [self.distributions[name].from_uniform(u[:, i]) for i, name in enumerate(CAMERA_FIELDS)]
+        for i in (1, 6):
+            columns[i] = columns[i].clamp(PITCH_MARGIN, math.pi - PITCH_MARGIN)
+        return Camera(torch.stack(columns, dim=1))
+
+    def sample(self, n: int, device: torch.device | str | None = None) -> Camera:
+        """Draw n cameras."""
+        tiny = torch.finfo(torch.float32).eps
+        return self.from_uniform(torch.rand(n, 8, device=device).clamp(tiny, 1 - tiny))
+
+    def mean(self, n: int = 1, device: torch.device | str | None = None) -> Camera:
+        """Return n copies of the frontal camera: mean angles, fov and radius, looking at the origin."""
+        center = [self.distributions[name].center for name in CAMERA_FIELDS[:5]] + [0.0, math.pi / 2, 0.0]
+        return Camera(torch.tensor(center, device=device).expand(n, 8))
+
+    def forward(self, n: int) -> Camera:
+        """Same as ``sample``."""
+        return self.sample(n)

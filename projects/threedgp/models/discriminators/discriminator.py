@@ -1,0 +1,235 @@
+"""Patch discriminator with two heads: real or fake, and what a classifier sees (method section 8)."""
+
+import math
+from itertools import pairwise
+
+import torch
+from jaxtyping import Float
+from mmagic.registry import MODELS
+from torch import Tensor, nn
+
+from ...layers import CodeMapping, EqualizedConv2d, EqualizedLinear, Label, ScalarEncoder, one_hot_label
+from ...rendering import Patch
+from ..fields.triplane_decoder import channels_at, check_power_of_two
+
+_DTYPES = {"bfloat16": torch.bfloat16, "float16": torch.float16}
+
+
+class DiscriminatorBlock(nn.Module):
+    """Residual block; a code may scale the input channels of its second convolution.
+
+    Args:
+        in_channels: Channels of the input.
+        out_channels: Channels of the output.
+        code_dim: Width of the modulating code; 0 for none.
+        down: Halve the resolution.
+        clamp: Bound on activations.
+    """
+
+    def __init__(
+        self, in_channels: int, out_channels: int, code_dim: int, down: bool, clamp: float | None
+    ) -> None:
+        super().__init__()
+        self.conv0 = EqualizedConv2d(in_channels, in_channels, 3, "leaky_relu", clamp=clamp)
+        self.conv1 = EqualizedConv2d(in_channels, out_channels, 3, "leaky_relu", down=down, clamp=clamp)
+        self.skip = EqualizedConv2d(in_channels, out_channels, 1, bias=False, down=down)
+        self.affine = EqualizedLinear(code_dim, in_channels) if code_dim else None
+
+    def forward(self, x: Float[Tensor, "n i h w"], code: Float[Tensor, "n d"] | None) -> Tensor:
+        """Return features of the same or half the resolution."""
+        skip = self.skip(x, gain=math.sqrt(0.5))
+        x = self.conv0(x)
+        if self.affine is not None:
+            scale = 1 + torch.tanh(self.affine(code))
+            x = x * scale.to(x.dtype)[:, :, None, None]
+        return self.conv1(x, gain=math.sqrt(0.5)) + skip
+
+
+def minibatch_std(x: Float[Tensor, "n c h w"], group_size: int) -> Float[Tensor, "n 1 h w"]:
+    """Mean over channels and pixels of the standard deviation within groups of samples.
+
+    Groups are strided: samples i, i + n / g, i + 2 n / g, ... form one. A batch smaller than a group is
+    one group.
+
+    Raises:
+        ValueError: If the batch does not divide into groups.
+    """
+    n = x.shape[0]
+    g = min(group_size, n)
+    if n % g:
+        raise ValueError(f"batch size: got {n}, wanted a multiple of the minibatch-std group of {g}")
+    grouped = x.reshape(g, n // g, *x.shape[1:])
+    std = (grouped.var(dim=0, unbiased=False) + 1e-8).sqrt()
+    value = std.mean(dim=(1, 2, 3)).repeat(g)
+    return value[:, None, None, None].expand(-1, 1, *x.shape[2:])
+
+
+@MODELS.register_module()
+class ThreeDGPDiscriminator(nn.Module):
+    """StyleGAN2 residual discriminator on RGB(-depth) patches, told where each patch lies.
+
+    A patch smaller than the image first meets log2(image / patch) blocks that keep the resolution, so that
+    the network is as deep as for whole images, and has its widths.
+
+    Args:
+        image_size: Side of the full image, a power of two.
+        patch_size: Side of the patches; None for the image size.
+        num_classes: Number of classes; None for none.
+        in_channels: 4 with depth, 3 without.
+        cbase: Channels times resolution.
+        cmax: Most channels of a block.
+        patch_conditioning: Modulate the blocks and the logit with scale and offset of the patch.
+        code_dim: Width of the code that modulates the blocks.
+        patch_embed_dim: Width of the learned part of a scalar's embedding.
+        feature_dim: Width of the classifier features that the second head predicts; None for no head.
+        mbstd_group_size: Samples of a minibatch-std group.
+        clamp: Bound on activations, which half precision needs.
+        low_precision_blocks: Number of first blocks that run in ``low_precision`` on a GPU.
+        low_precision: ``bfloat16`` or ``float16`` (the release's).
+        official_compat: Keep the release's unused input layers of later blocks as frozen parameters, so that
+            its checkpoints map one to one.
+    """
+
+    def __init__(
+        self,
+        image_size: int = 256,
+        patch_size: int | None = 64,
+        num_classes: int | None = 1000,
+        in_channels: int = 4,
+        cbase: int = 65536,
+        cmax: int = 1024,
+        patch_conditioning: bool = True,
+        code_dim: int = 512,
+        patch_embed_dim: int = 256,
+        feature_dim: int | None = 2048,
+        mbstd_group_size: int = 4,
+        clamp: float | None = 256.0,
+        low_precision_blocks: int = 4,
+        low_precision: str = "bfloat16",
+        official_compat: bool = True,
+    ) -> None:
+        super().__init__()
+        patch_size = patch_size or image_size
+        check_power_of_two("image_size", image_size, minimum=8)
+        check_power_of_two("patch_size", patch_size, minimum=8)
+        if patch_size > image_size:
+            raise ValueError(f"patch_size: got {patch_size}, wanted at most image_size = {image_size}")
+        self.image_size, self.patch_size = image_size, patch_size
+        self.num_classes, self.in_channels = num_classes, in_channels
+        self.low_precision_blocks, self.dtype = low_precision_blocks, _DTYPES[low_precision]
+        self.scalar_encoder: ScalarEncoder | None = None
+        self.code_mapping: CodeMapping | None = None
+        condition_dim = num_classes or 0
+        if patch_conditioning:
+            self.scalar_encoder = ScalarEncoder(patch_embed_dim)
+            patch_dim = self.scalar_encoder.out_dim(3)
+            self.code_mapping = CodeMapping(patch_dim, code_dim)
+            condition_dim += patch_dim
+        sides = [2**i for i in range(int(math.log2(image_size)), 1, -1)]
+        widths = [channels_at(side, cbase, cmax) for side in sides]
+        num_same = int(math.log2(image_size // patch_size))
+        self.from_image = EqualizedConv2d(in_channels, widths[0], 1, "leaky_relu", clamp=clamp)
+        self.blocks = nn.ModuleList(
+            DiscriminatorBlock(i, o, code_dim * patch_conditioning, index >= num_same, clamp)
+            for index, (i, o) in enumerate(pairwise(widths))
+        )
+        unused = widths[1:-1] if official_compat else []
+        self.unused_from_image = nn.ModuleList(
+            EqualizedConv2d(in_channels, width, 1) for width in unused
+        ).requires_grad_(False)
+        self.epilogue = Epilogue(widths[-1], condition_dim, feature_dim, mbstd_group_size, clamp)
+
+    @property
+    def feature_dim(self) -> int | None:
+        """Width of the predicted classifier features, None without that head."""
+        return self.epilogue.feature_dim
+
+    def forward(
+        self,
+        images: Float[Tensor, "n c h w"],
+        label: Label | None = None,
+        patch: Patch | None = None,
+        return_features: bool = False,
+    ) -> Float[Tensor, " n"] | tuple[Float[Tensor, " n"], Float[Tensor, "n f"]]:
+        """Judge patches.
+
+        Args:
+            images: RGB (and depth) patches, about [-1, 1].
+            label: Classes; ignored without classes.
+            patch: Where the patches lie; None for whole images.
+            return_features: Also return the predicted classifier features.
+
+        Returns:
+            Logits (positive: real), with ``return_features`` also the features.
+        """
+        n = images.shape[0]
+        expected = (self.in_channels, self.patch_size, self.patch_size)
+        if tuple(images.shape[1:]) != expected:
+            raise ValueError(f"images: got shape {tuple(images.shape[1:])}, wanted {expected}")
+        condition = one_hot_label(label, self.num_classes, n).to(images)
+        code = None
+        if self.scalar_encoder is not None and self.code_mapping is not None:
+            patch = Patch.full(n, device=images.device) if patch is None else patch
+            embedding = self.scalar_encoder(patch.params)
+            code = self.code_mapping(embedding)
+            condition = torch.cat([condition, embedding], dim=1)
+        x = images.to(self._block_dtype(0, images))
+        x = self.from_image(x)
+        for index, block in enumerate(self.blocks):
+            x = block(x.to(self._block_dtype(index, images)), code)
+        logits, features = self.epilogue(x.float() if x.dtype != images.dtype else x, condition)
+        if not return_features:
+            return logits
+        if features is None:
+            raise ValueError("return_features: this discriminator was built with feature_dim=None")
+        return logits, features
+
+    def _block_dtype(self, index: int, images: Tensor) -> torch.dtype:
+        low = images.is_cuda and index < self.low_precision_blocks
+        return self.dtype if low else images.dtype
+
+
+class Epilogue(nn.Module):
+    """Last block: minibatch standard deviation, convolution, and the two heads.
+
+    Args:
+        channels: Channels of the 4x4 feature map.
+        condition_dim: Width of label and patch embedding; 0 for an unconditional logit.
+        feature_dim: Width of the predicted features; None for no second head.
+        mbstd_group_size: Samples of a minibatch-std group.
+        clamp: Bound on activations.
+    """
+
+    def __init__(
+        self,
+        channels: int,
+        condition_dim: int,
+        feature_dim: int | None,
+        mbstd_group_size: int,
+        clamp: float | None,
+    ) -> None:
+        super().__init__()
+        self.mbstd_group_size, self.feature_dim = mbstd_group_size, feature_dim
+        self.conv = EqualizedConv2d(channels + 1, channels, 3, "leaky_relu", clamp=clamp)
+        self.fc = EqualizedLinear(channels * 16, channels, "leaky_relu")
+        self.out = EqualizedLinear(channels, channels if condition_dim else 1)
+        self.condition_mapping = CodeMapping(condition_dim, channels) if condition_dim else None
+        self.feature_head = None
+        if feature_dim:
+            self.feature_head = nn.Sequential(
+                EqualizedLinear(channels * 16, channels, "leaky_relu"),
+                EqualizedLinear(channels, feature_dim),
+            )
+
+    def forward(
+        self, x: Float[Tensor, "n c 4 4"], condition: Float[Tensor, "n d"]
+    ) -> tuple[Float[Tensor, " n"], Float[Tensor, "n f"] | None]:
+        """Return logits (projections on the condition's code) and predicted features."""
+        x = torch.cat([x, minibatch_std(x, self.mbstd_group_size)], dim=1)
+        x = self.conv(x).flatten(1)
+        out = self.out(self.fc(x))
+        if self.condition_mapping is not None:
+            code = self.condition_mapping(condition)
+            out = (out * code).sum(dim=1, keepdim=True) / math.sqrt(code.shape[1])
+        features = None if self.feature_head is None else self.feature_head(x)
+        return out[:, 0], features

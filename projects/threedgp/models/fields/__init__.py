@@ -1,0 +1,5 @@
+"""What is rendered: radiance fields."""
+
+from .triplane_decoder import TriPlaneDecoder
+
+__all__ = ["TriPlaneDecoder"]

@@ -1,0 +1,1 @@
+"""Experiments that prove claims; run by the commands of tools/studies."""

@@ -1,0 +1,111 @@
+"""Tables of a study: a row for each run (CSV) or arm (Markdown), and what became of its claims."""
+
+import csv
+import io
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..engine.launch import write_atomically
+from .runs import Arm, Run, arms_of
+
+
+@dataclass(frozen=True)
+class Measure:
+    """A column.
+
+    Args:
+        key: Name of the metric in metrics.json.
+        title: Head of the column; an arrow says which way is better.
+        digits: Digits after the point.
+    """
+
+    key: str
+    title: str
+    digits: int = 2
+
+
+@dataclass(frozen=True)
+class Claim:
+    """That one arm is better than another in one measure.
+
+    Args:
+        text: The claim in words.
+        better: The arm that should be better.
+        worse: The other one.
+        measure: What is compared.
+        larger: A larger value is better.
+    """
+
+    text: str
+    better: Arm
+    worse: Arm
+    measure: Measure
+    larger: bool = False
+
+
+def values_of(runs: Sequence[Run], arm: Arm, measure: Measure) -> dict[int, float]:
+    """The measure of each seed of an arm; seeds without it are left out."""
+    found = {run.seed: run.metrics().get(measure.key) for run in runs if run.arm.name == arm.name}
+    return {seed: value for seed, value in sorted(found.items()) if value is not None}
+
+
+def runs_csv(runs: Sequence[Run], measures: Sequence[Measure]) -> str:
+    """One line for each run."""
+    text = io.StringIO()
+    table = csv.writer(text, lineterminator="\n")
+    table.writerow(["arm", "seed", "kimg", "training_seconds", *(measure.key for measure in measures)])
+    for run in runs:
+        metrics = run.metrics()
+        row = [metrics.get(measure.key, "") for measure in measures]
+        table.writerow([run.arm.name, run.seed, f"{run.kimg():g}", f"{run.training_seconds():.0f}", *row])
+    return text.getvalue()
+
+
+def arms_markdown(runs: Sequence[Run], measures: Sequence[Measure]) -> str:
+    """One line for each arm: the mean over its seeds and, in brackets, the value of each."""
+    lines = ["| " + " | ".join(["model", *(measure.title for measure in measures)]) + " |"]
+    lines.append("|---|" + "--:|" * len(measures))
+    for arm in arms_of(runs):
+        cells = [cell(values_of(runs, arm, measure), measure.digits) for measure in measures]
+        lines.append("| " + " | ".join([arm.title, *cells]) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def cell(values: dict[int, float], digits: int) -> str:
+    """The mean of some seeds, and each of them if they are several."""
+    if not values:
+        return "–"
+    mean = f"{statistics.fmean(values.values()):.{digits}f}"
+    if len(values) == 1:
+        return mean
+    return f"{mean} ({', '.join(f'{value:.{digits}f}' for value in values.values())})"
+
+
+def claims_markdown(runs: Sequence[Run], claims: Sequence[Claim]) -> str:
+    """For each claim the difference of each seed, and in how many of them it has the right sign."""
+    lines = ["| claim | measure | difference by seed | seen in |", "|---|---|--:|--:|"]
+    for claim in claims:
+        gains = gains_of(runs, claim)
+        shown = ", ".join(f"{gain:+.{claim.measure.digits}f}" for gain in gains) or "–"
+        seen = f"{sum(gain > 0 for gain in gains)} of {len(gains)}"
+        pair = f"{claim.measure.title}: {claim.better.title} against {claim.worse.title}"
+        lines.append(f"| {claim.text} | {pair} | {shown} | {seen} |")
+    return "\n".join(lines) + "\n"
+
+
+def gains_of(runs: Sequence[Run], claim: Claim) -> list[float]:
+    """By how much the better arm is better, for each seed that both arms have."""
+    better, worse = (values_of(runs, arm, claim.measure) for arm in (claim.better, claim.worse))
+    larger, smaller = (better, worse) if claim.larger else (worse, better)
+    return [larger[seed] - smaller[seed] for seed in better if seed in worse]
+
+
+def write_tables(
+    out: Path, runs: Sequence[Run], measures: Sequence[Measure], claims: Sequence[Claim]
+) -> None:
+    """Writes runs.csv, table.md and claims.md."""
+    write_atomically(out / "runs.csv", runs_csv(runs, measures))
+    write_atomically(out / "table.md", arms_markdown(runs, measures))
+    write_atomically(out / "claims.md", claims_markdown(runs, claims))

@@ -1,0 +1,352 @@
+"""What ImageDepthDataset promises: order, labels, tables, and no broken file unnoticed."""
+
+import logging
+import pickle
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from mmagic.registry import DATASETS
+from mmengine.dataset import pseudo_collate
+from mmengine.logging import MMLogger
+from PIL import Image
+from torch.utils.data import DataLoader
+
+import projects.threedgp  # noqa: F401
+from projects.threedgp.data.image_depth_dataset import ImageDepthDataset
+from projects.threedgp.data.row_table import RowTable
+
+SIZE = (12, 10)  # width, height
+LOAD = [{"type": "LoadImageFromFile", "key": "gt"}, {"type": "LoadDepth"}]
+
+
+def noise(size: tuple[int, int], seed: int = 0) -> np.ndarray:
+    return np.random.default_rng(seed).integers(0, 256, (size[1], size[0], 3), dtype=np.uint8)
+
+
+def add_image(path: Path, size: tuple[int, int] = SIZE, depth: bool = True, **save) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(noise(size)).save(path, **save)
+    if depth:
+        add_depth(path, size)
+    return path
+
+
+def add_depth(image: Path, size: tuple[int, int] = SIZE) -> Path:
+    path = image.with_name(f"{image.stem}_depth.png")
+    cv2.imwrite(str(path), np.full((size[1], size[0]), 1000, np.uint16))
+    return path
+
+
+def add_table(path: Path, names: list[str], rows: np.ndarray) -> str:
+    np.save(path, rows)
+    path.with_suffix(".txt").write_text("".join(f"{name}\n" for name in names))
+    return str(path)
+
+
+def cut(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-30])
+
+
+def garble(path: Path) -> None:
+    """Damage pixels in the middle: the header and the end stay whole."""
+    data = bytearray(path.read_bytes())
+    middle = len(data) // 2
+    data[middle : middle + 20] = bytes(20)
+    path.write_bytes(bytes(data))
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """Two classes, one with a nested folder; 2 + 1 images."""
+    root = tmp_path / "train"
+    add_image(root / "b" / "two.JPEG")
+    add_image(root / "b" / "deep" / "one.png")
+    add_image(root / "a" / "three.webp")
+    return root
+
+
+@pytest.fixture
+def log() -> list[str]:
+    """The messages that the toolkit's logger gets."""
+    messages: list[str] = []
+    handler = logging.Handler()
+    handler.emit = lambda record: messages.append(record.getMessage())  # type: ignore[method-assign]
+    logger = MMLogger.get_current_instance()
+    logger.addHandler(handler)
+    yield messages
+    logger.removeHandler(handler)
+
+
+def names(dataset: ImageDepthDataset) -> list[str]:
+    return [dataset.get_data_info(i)["name"] for i in range(len(dataset))]
+
+
+# Finding images
+
+
+def test_images_come_sorted_with_labels_of_the_first_folder_level(root):
+    dataset = DATASETS.build({"type": "ImageDepthDataset", "data_root": str(root)})
+    assert names(dataset) == ["a/three.webp", "b/deep/one.png", "b/two.JPEG"]
+    assert [dataset.get_data_info(i)["gt_label"] for i in range(3)] == [[0], [1], [1]]
+    assert dataset.metainfo["classes"] == ("a", "b")
+    assert dataset.get_data_info(1)["depth_path"] == str(root / "b/deep/one_depth.png")
+
+
+@pytest.mark.parametrize("extension", ["jpg", "JPG", "jpeg", "JPEG", "png", "webp", "bmp", "BMP"])
+def test_every_image_extension_is_found(tmp_path, extension):
+    add_image(tmp_path / "a" / f"x.{extension}", depth=False)
+    assert len(ImageDepthDataset(str(tmp_path), use_depth=False)) == 1
+
+
+def test_depth_maps_and_hidden_files_are_not_images(root):
+    add_image(root / "a" / ".hidden.png", depth=False)
+    assert len(ImageDepthDataset(str(root), use_depth=False)) == 3
+
+
+def test_unconditional_folder_has_no_labels(tmp_path):
+    add_image(tmp_path / "x.png")
+    add_image(tmp_path / "folder" / "y.png")
+    dataset = ImageDepthDataset(str(tmp_path), conditional=False)
+    assert names(dataset) == ["folder/y.png", "x.png"]
+    assert "gt_label" not in dataset.get_data_info(0)
+    assert dataset.num_classes == 0
+    assert dataset.label_distribution().shape == (0,)
+
+
+def test_label_distribution_is_the_share_of_each_class(root):
+    dataset = ImageDepthDataset(str(root), classes=["c", "a", "b"])
+    np.testing.assert_allclose(dataset.label_distribution(), [0, 1 / 3, 2 / 3])
+    wider = ImageDepthDataset(str(root), num_classes=5)
+    np.testing.assert_allclose(wider.label_distribution(), [1 / 3, 2 / 3, 0, 0, 0])
+
+
+def test_max_images_are_spread_over_the_classes(tmp_path):
+    for folder in "abcd":
+        for i in range(5):
+            add_image(tmp_path / folder / f"{i}.png", depth=False)
+    dataset = ImageDepthDataset(str(tmp_path), use_depth=False, max_images=4)
+    assert dataset.num_classes == 4
+    np.testing.assert_allclose(dataset.label_distribution(), [0.25] * 4)
+
+
+def test_depth_may_lie_in_a_parallel_tree(root, tmp_path):
+    target = tmp_path / "depth"
+    for depth in root.rglob("*_depth.png"):
+        moved = target / depth.relative_to(root)
+        moved.parent.mkdir(parents=True, exist_ok=True)
+        depth.rename(moved)
+    dataset = ImageDepthDataset(str(root), depth_root=str(target), pipeline=LOAD)
+    assert dataset[0]["depth"].shape == (10, 12, 1)
+
+
+# Wrong arguments
+
+
+@pytest.mark.parametrize("field", ["data_root", "depth_root", "features", "cameras"])
+def test_a_missing_path_is_named_with_its_field(root, field):
+    with pytest.raises(FileNotFoundError, match=rf"{field}='/no/such"):
+        ImageDepthDataset(**{"data_root": str(root), field: "/no/such.npy"})
+
+
+def test_empty_folder_is_an_error(tmp_path):
+    with pytest.raises(ValueError, match=r"data_root=.*found no image, wanted"):
+        ImageDepthDataset(str(tmp_path))
+
+
+def test_images_without_class_folders_are_an_error_if_conditional(tmp_path):
+    add_image(tmp_path / "x.png")
+    with pytest.raises(ValueError, match="conditional=False"):
+        ImageDepthDataset(str(tmp_path))
+
+
+def test_unknown_value_of_on_bad_is_an_error(root):
+    with pytest.raises(ValueError, match="on_bad='ignore'"):
+        ImageDepthDataset(str(root), on_bad="ignore")
+
+
+# The scan
+
+
+def test_cut_png_is_found_and_named(root):
+    cut(root / "b/deep/one.png")
+    with pytest.raises(ValueError, match=r"1 of 3 images(.|\n)*b/deep/one.png: image is not"):
+        ImageDepthDataset(str(root))
+
+
+def test_cut_jpeg_is_found_and_one_with_a_trailer_is_not_blamed(root):
+    with open(root / "b/two.JPEG", "ab") as file:
+        file.write(b"a camera's own metadata")
+    assert len(ImageDepthDataset(str(root))) == 3
+    cut(add_image(root / "b" / "cut.jpg", size=(200, 200)))
+    with pytest.raises(ValueError, match=r"b/cut.jpg: image is not readable"):
+        ImageDepthDataset(str(root))
+
+
+def test_file_that_is_no_image_is_found(root):
+    (root / "a" / "text.jpg").write_text("no image")
+    with pytest.raises(ValueError, match=r"a/text.jpg: image is not readable"):
+        ImageDepthDataset(str(root))
+
+
+def test_missing_depth_map_is_found(root):
+    (root / "a/three_depth.png").unlink()
+    with pytest.raises(ValueError, match=r"a/three.webp: depth map .*three_depth.png does not"):
+        ImageDepthDataset(str(root))
+
+
+def test_depth_map_of_another_size_is_found(root):
+    add_depth(root / "b/two.JPEG", (12, 12))
+    with pytest.raises(ValueError, match=r"b/two.JPEG: .* is 12x12 pixels, its image is 12x10"):
+        ImageDepthDataset(str(root))
+
+
+def exif_turned() -> Image.Exif:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    return exif
+
+
+@pytest.mark.parametrize("name", ["turned.jpg", "turned.png", "turned.webp"])
+def test_sizes_are_compared_as_the_loader_sees_them(tmp_path, name):
+    """OpenCV obeys the EXIF orientation of some formats; scan and loading must agree on it."""
+    image = add_image(tmp_path / "a" / name, exif=exif_turned())
+    height, width = cv2.imread(str(image)).shape[:2]
+    add_depth(image, (width, height))
+    dataset = ImageDepthDataset(str(tmp_path), pipeline=LOAD)
+    assert dataset[0]["depth"].shape[:2] == dataset[0]["gt"].shape[:2]
+    add_depth(image, (height, width))
+    with pytest.raises(ValueError, match="wanted equal sizes"):
+        ImageDepthDataset(str(tmp_path))
+
+
+def test_class_folder_that_is_not_in_classes_is_found(root):
+    with pytest.raises(ValueError, match=r"a/three.webp: class folder 'a' is not in classes"):
+        ImageDepthDataset(str(root), classes=["b"])
+
+
+def test_label_out_of_range_is_found(root):
+    with pytest.raises(ValueError, match=r"b/two.JPEG: has label 1, wanted less than num_classes=1"):
+        ImageDepthDataset(str(root), num_classes=1)
+
+
+def test_all_problems_come_in_one_report_that_names_twenty(tmp_path):
+    for i in range(25):
+        add_image(tmp_path / "a" / f"{i:02}.png", depth=False)
+    with pytest.raises(ValueError, match="25 of 25 images") as caught:
+        ImageDepthDataset(str(tmp_path))
+    report = str(caught.value)
+    assert "a/19.png" in report and "a/20.png" not in report and "and 5 more" in report
+
+
+def test_skip_leaves_bad_images_out_and_says_so(root, log):
+    cut(root / "b/deep/one.png")
+    dataset = ImageDepthDataset(str(root), on_bad="skip")
+    assert names(dataset) == ["a/three.webp", "b/two.JPEG"]
+    assert any("1 of 3 images" in line and "b/deep/one.png" in line for line in log)
+
+
+def test_skip_fails_if_nothing_is_left(tmp_path):
+    add_image(tmp_path / "a" / "x.png", depth=False)
+    with pytest.raises(ValueError, match="No image is left"):
+        ImageDepthDataset(str(tmp_path), on_bad="skip")
+
+
+# Broken files that show only in training
+
+
+def many_images(root: Path, count: int) -> list[Path]:
+    return [add_image(root / "a" / f"{i:03}.png", depth=False) for i in range(count)]
+
+
+@pytest.mark.parametrize("damage", [garble, cut, Path.unlink])
+def test_file_that_breaks_after_the_scan_is_replaced_and_named(tmp_path, log, damage):
+    paths = many_images(tmp_path, 3)
+    dataset = ImageDepthDataset(str(tmp_path), use_depth=False, pipeline=LOAD)
+    damage(paths[1])
+    assert dataset[1]["name"] != "a/001.png"
+    assert dataset.num_failed >= 1
+    assert any("a/001.png" in line for line in log)
+
+
+def test_in_test_mode_the_next_sample_replaces_a_broken_one(tmp_path):
+    garble(many_images(tmp_path, 3)[2])
+    dataset = ImageDepthDataset(str(tmp_path), use_depth=False, pipeline=LOAD, test_mode=True)
+    assert dataset[2]["name"] == "a/000.png"
+
+
+def test_too_many_broken_files_are_an_error(tmp_path):
+    for path in many_images(tmp_path, 12):
+        garble(path)
+    dataset = ImageDepthDataset(str(tmp_path), use_depth=False, pipeline=LOAD)
+    with pytest.raises(RuntimeError, match=r"11 of 11 samples .* wanted at most 1%"):
+        dataset[0]
+
+
+def test_a_mistake_in_the_pipeline_is_not_taken_for_a_broken_file(root):
+    dataset = ImageDepthDataset(str(root), pipeline=[{"type": "Flip", "keys": ["gt"]}])
+    with pytest.raises(KeyError, match="gt"):
+        for _ in range(50):
+            dataset[0]
+    assert dataset.num_failed == 0
+
+
+# Tables
+
+
+def test_rows_are_found_by_path_whatever_their_order(root, tmp_path):
+    listed = ["b/two.JPEG", "unused.png", "a/three.webp", "b/deep/one.png"]
+    features = add_table(tmp_path / "f.npy", listed, np.arange(8, dtype=np.float16).reshape(4, 2))
+    cameras = add_table(tmp_path / "c.npy", listed, np.arange(32.0).reshape(4, 8))
+    dataset = ImageDepthDataset(str(root), features=features, cameras=cameras)
+    info = dataset.get_data_info(0)
+    torch.testing.assert_close(info["teacher_feature"], torch.tensor([4.0, 5.0]))
+    torch.testing.assert_close(info["camera"], torch.arange(16.0, 24.0))
+    assert info["camera"].dtype == torch.float32
+
+
+def test_image_without_a_feature_row_is_found(root, tmp_path):
+    features = add_table(tmp_path / "f.npy", ["a/three.webp", "b/two.JPEG"], np.zeros((2, 4)))
+    with pytest.raises(ValueError, match=r"1 of 3 (.|\n)*b/deep/one.png: has no row in features="):
+        ImageDepthDataset(str(root), features=features, scan=False)
+    assert len(ImageDepthDataset(str(root), features=features, on_bad="skip")) == 2
+
+
+@pytest.mark.parametrize(
+    ("rows", "listed"),
+    [
+        (np.zeros((2, 4)), ["x"]),
+        (np.zeros((2, 4)), ["x", "x"]),
+        (np.zeros((2, 4), np.int64), ["x", "y"]),
+        (np.zeros(2), ["x", "y"]),
+        (np.zeros((2, 9)), ["x", "y"]),
+    ],
+    ids=["too few names", "a name twice", "integers", "one dimension", "wrong columns"],
+)
+def test_malformed_camera_table_is_an_error(root, tmp_path, rows, listed):
+    cameras = add_table(tmp_path / "c.npy", listed, rows)
+    with pytest.raises(ValueError, match=r"cameras=.*wanted"):
+        ImageDepthDataset(str(root), cameras=cameras)
+
+
+def test_a_pickled_table_does_not_carry_its_rows(tmp_path):
+    path = add_table(tmp_path / "f.npy", [str(i) for i in range(500)], np.ones((500, 100)))
+    table = RowTable(path)
+    packed = pickle.dumps(table)
+    assert len(packed) < 2000
+    torch.testing.assert_close(pickle.loads(packed)[499], table[499])
+
+
+# Loading
+
+
+def test_loader_with_two_workers_yields_all_images_and_reports_failures(tmp_path):
+    paths = many_images(tmp_path, 8)
+    dataset = ImageDepthDataset(str(tmp_path), use_depth=False, pipeline=LOAD, test_mode=True)
+    garble(paths[3])
+    loader = DataLoader(dataset, 2, num_workers=2, collate_fn=pseudo_collate)
+    loaded = [name for batch in loader for name in batch["name"]]
+    assert loaded == [f"a/{i:03}.png" for i in (0, 1, 2, 4, 4, 5, 6, 7)]
+    assert dataset.num_failed == 1

@@ -1,0 +1,40 @@
+"""projects/threedgp/models/fields/triplane_decoder.py"""
+
+import pytest
+import torch
+
+from projects.threedgp.models.fields.triplane_decoder import TriPlaneDecoder, channels_at
+
+
+@pytest.mark.parametrize("resolution, num_ws", [(4, 2), (8, 4), (32, 8), (512, 16)])
+def test_a_code_for_each_convolution_and_one_for_the_last_output(resolution, num_ws):
+    with torch.device("meta"):
+        assert TriPlaneDecoder(resolution).num_ws == num_ws
+
+
+def test_planes_have_the_resolution_asked_for():
+    decoder = TriPlaneDecoder(16, feature_dim=4, w_dim=8, cbase=64, cmax=8)
+    assert decoder(torch.randn(2, decoder.num_ws, 8)).shape == (2, 12, 16, 16)
+
+
+def test_every_code_matters():
+    decoder = TriPlaneDecoder(16, feature_dim=4, w_dim=8, cbase=64, cmax=8)
+    ws = torch.randn(1, decoder.num_ws, 8)
+    planes = decoder(ws, "none")
+    for layer in range(decoder.num_ws):
+        other = ws.clone()
+        other[:, layer] += 1
+        assert not torch.allclose(decoder(other, "none"), planes), layer
+
+
+@pytest.mark.parametrize("resolution, channels", [(4, 1024), (64, 1024), (128, 512), (512, 128)])
+def test_widths_of_the_release(resolution, channels):
+    assert channels_at(resolution, cbase=65536, cmax=1024) == channels
+
+
+def test_impossible_values_are_named():
+    with pytest.raises(ValueError, match="plane resolution: got 48, wanted a power of two"):
+        TriPlaneDecoder(48)
+    decoder = TriPlaneDecoder(4, feature_dim=2, w_dim=8, cbase=64, cmax=8)
+    with pytest.raises(ValueError, match="noise_mode: got 'loud'"):
+        decoder(torch.randn(1, 2, 8), "loud")
