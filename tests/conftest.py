@@ -20,8 +20,8 @@ import mmagic.apis  # noqa: E402
 import mmagic.evaluation  # noqa: E402, F401
 import timm  # noqa: E402, F401
 
-# The hook acts on modules that are imported after it; ints are fine where floats are asked for. What the studies
-# compile with TorchScript cannot be wrapped.
+# The hook acts on modules that are imported after it; ints are fine where floats are asked for. What
+# the studies compile with TorchScript cannot be wrapped.
 ROOMS = (ROOT / "projects" / "threedgp").glob("[!.]*")
 jaxtyping.install_import_hook(
     [

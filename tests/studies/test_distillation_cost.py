@@ -11,7 +11,7 @@ import torch
 from projects.threedgp.studies import distillation_cost as cost
 from tests import tiny_runs
 
-CONFIG = str(Path(__file__).resolve().parents[3] / "configs" / "3dgp_toy32.py")
+CONFIG = str(Path(__file__).resolve().parents[2] / "configs" / "3dgp_toy32.py")
 SMALLER = (
     *("model.generator.noise_size=8", "model.generator.w_dim=8", "model.generator.mlp_hidden_dim=8"),
     *("model.generator.planes.resolution=8", "model.generator.planes.feature_dim=4"),

@@ -13,7 +13,7 @@ from projects.threedgp.engine.launch import redirect_data_root
 from projects.threedgp.studies.narrow_stylegan2 import NarrowStyleGAN2Generator
 from tests import tiny_runs
 
-CONFIG = Path(__file__).resolve().parents[3] / "configs" / "stylegan2_toy32.py"
+CONFIG = Path(__file__).resolve().parents[2] / "configs" / "stylegan2_toy32.py"
 FEATURE_DIM = 96
 NO_HEAD = {"model.discriminator.feature_dim": None, "train_dataloader.dataset.features": None}
 ARMS = {
