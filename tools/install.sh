@@ -3,6 +3,7 @@
 # Says what it does on stderr and prints one line, the interpreter's path:
 #
 #   PYTHON="$(bash tools/install.sh [EXTRA ...])"
+#   bash tools/install.sh --newest      installs nothing: prints the newest Python that fits, if there is one
 #
 #   PYTHON=/path/to/python   the Python to use (default: the first that fits)
 #   THREEDGP_VENV=DIR        the environment to make or use (default: .venv)
@@ -36,10 +37,9 @@ fits() {
         2>/dev/null
 }
 
-# Where Pythons are looked for: on the PATH (the default one first), then pyenv's.
-candidates() {
+# Where Pythons are looked for, the newest first: on the PATH and with pyenv.
+newest_first() {
     local minor path
-    printf '%s\n' python3 python
     for ((minor = MINOR_TO - 1; minor >= MINOR_FROM; minor--)); do
         printf '%s\n' "python3.$minor"
         for path in "${PYENV_ROOT:-$HOME/.pyenv}/versions/3.$minor".*/bin/python; do
@@ -93,7 +93,7 @@ make_uv_venv() {
 # Makes VENV with PYTHON, or the first Python that fits, or one of uv.
 make_environment() {
     local pythons=()
-    mapfile -t pythons < <(candidates)
+    mapfile -t pythons < <(printf '%s\n' python3 python; newest_first)
     [[ -z "${PYTHON:-}" ]] || pythons=("$PYTHON")
     if first_fitting "${pythons[@]}"; then
         make_venv "$FITTING"
@@ -188,6 +188,11 @@ write_stamps() {
     fi
 }
 
+if [[ "${1:-}" == --newest ]]; then
+    mapfile -t PYTHONS < <(newest_first)
+    ! first_fitting "${PYTHONS[@]}" || printf '%s\n' "$FITTING"
+    exit
+fi
 PYTHON="$(choose_environment)"
 STAMPS="$(stamp_paths "$@")"
 mapfile -t STAMPS <<<"$STAMPS"
