@@ -53,7 +53,7 @@ legacy_smoke() {
     python="$(THREEDGP_LEGACY=1 bash tools/install.sh mim)" || return
     out="$(mktemp -d)"
     "$python" tools/data/make_toy_scenes.py "$out/data" --num 16 --resolution 32 --workers 1 >/dev/null || return
-    PYTHONPATH=. PATH="$(dirname "$python"):$PATH" mim train mmagic configs/3dgp_quickstart.py --gpus 0 -y \
+    PYTHONPATH=. "$(dirname "$python")/mim" train mmagic configs/3dgp_quickstart.py --gpus 0 -y \
         --work-dir "$out/run" --cfg-options train_cfg.total_kimg=0.016 \
         train_dataloader.dataset.data_root="$out/data/train" >"$out/log" 2>&1 \
         || { tail -n 20 "$out/log"; return 1; }
