@@ -132,7 +132,8 @@ all_exist() {
     done
 }
 
-# Installs the requirements on standard input; the arguments go to pip. uv is several times as fast.
+# Installs the requirements on standard input; the arguments go to pip, which would complain of each of the
+# toolkit's dependencies that is left out. uv is several times as fast.
 pip_install() {
     local quiet=(--quiet)
     [[ -t 2 ]] && quiet=()
@@ -140,7 +141,7 @@ pip_install() {
         uv pip install --python "$PYTHON" "${quiet[@]}" "$@" -r /dev/stdin >&2
     else
         "$PYTHON" -m pip install "${quiet[@]}" --disable-pip-version-check --no-input --no-compile \
-            "$@" -r /dev/stdin >&2
+            --no-warn-conflicts "$@" -r /dev/stdin >&2
     fi || fail "the requirements of setup.cfg could not be installed; the installer's own message is above"
 }
 
