@@ -141,7 +141,7 @@ def test_labels_of_the_data_samples_are_used():
 def test_fakes_follow_the_label_distribution():
     model = build()
     model.label_distribution.copy_(torch.tensor([0.0, 0.5, 0.0, 0.5, 0.0]))
-    counts = model.draw_labels(1000).bincount(minlength=5)
+    counts = model.draws.labels(1000).bincount(minlength=5)
     assert counts[[0, 2, 4]].sum() == 0 and counts[[1, 3]].min() > 400
 
 
