@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from mmengine.optim import ApexOptimWrapper, OptimWrapperDict
+from mmengine.optim import AmpOptimWrapper, ApexOptimWrapper, OptimWrapperDict
 
 from ..models.discriminators.discriminator import ThreeDGPDiscriminator
 from ..models.generator import ThreeDGPGenerator
@@ -53,7 +53,7 @@ def check_wrappers(optim_wrapper: OptimWrapperDict) -> None:
     """
     for name in ("generator", "discriminator"):
         wrapper = optim_wrapper[name]
-        if hasattr(wrapper, "loss_scaler") or isinstance(wrapper, ApexOptimWrapper):
+        if isinstance(wrapper, AmpOptimWrapper | ApexOptimWrapper):
             raise ValueError(
                 f"optim_wrapper.{name}.type: got {type(wrapper).__name__}, wanted OptimWrapper; for low "
                 "precision set model.discriminator.low_precision_blocks and low_precision, which need no "
