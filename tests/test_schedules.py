@@ -2,7 +2,10 @@
 
 import pytest
 
-from projects.threedgp.schedules import Linear, build_schedule
+from projects.threedgp.models.blur_fade import BlurFade
+from projects.threedgp.models.patch_sampler import PatchSampler
+from projects.threedgp.schedules import Linear, build_schedule, schedule_values
+from tests.tiny import tiny_generator
 
 
 @pytest.mark.parametrize("kimg, value", [(0, 1.0), (250, 0.75), (1000, 0.0), (5000, 0.0)])
@@ -24,3 +27,16 @@ def test_config_values():
     assert build_schedule(linear) is linear
     assert build_schedule(dict(start=0.0, end=2.0, over_kimg=10.0)) == linear
     assert build_schedule(0.3)(0) == build_schedule(0.3)(1e6) == 0.3
+
+
+def test_parts_report_their_own_schedules():
+    sampler = PatchSampler(beta=dict(start=1.0, end=3.0, over_kimg=10), min_scale=0.5)
+    generator = tiny_generator(density_noise=dict(start=1.0, end=0.0, over_kimg=10))
+    parts = [BlurFade(init_sigma=8.0, fade_kimg=10), None, "a part without schedules", sampler, generator]
+    assert schedule_values(parts, kimg=5) == {
+        "blur_sigma": 4.0,
+        "patch_beta": 2.0,
+        "patch_min_scale": 0.5,
+        "density_noise": 0.5,
+        "depth_identity_prob": generator.depth_adaptor.identity_prob(5),
+    }

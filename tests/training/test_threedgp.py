@@ -4,6 +4,7 @@ import pytest
 import torch
 from mmagic.registry import MODELS
 from mmagic.structures import DataSample
+from mmengine.optim import AmpOptimWrapper, ApexOptimWrapper
 from mmengine.registry import init_default_scope
 
 from projects.threedgp.training.packing import to_bgr_bytes
@@ -141,7 +142,7 @@ def test_labels_of_the_data_samples_are_used():
 def test_fakes_follow_the_label_distribution():
     model = build()
     model.label_distribution.copy_(torch.tensor([0.0, 0.5, 0.0, 0.5, 0.0]))
-    counts = model.draw_labels(1000).bincount(minlength=5)
+    counts = model.draws.labels(1000).bincount(minlength=5)
     assert counts[[0, 2, 4]].sum() == 0 and counts[[1, 3]].min() > 400
 
 
@@ -219,6 +220,26 @@ def test_accumulation_in_the_optimiser_wrapper_is_refused():
     wrappers["generator"]._accumulative_counts = 4
     with pytest.raises(ValueError, match=r"accumulative_counts: got 4.*micro_batch_size"):
         model.train_step(local_batch(), wrappers)
+
+
+@pytest.mark.parametrize("kind", [AmpOptimWrapper, ApexOptimWrapper])
+@pytest.mark.parametrize("name", ["generator", "discriminator"])
+def test_mixed_precision_in_the_optimiser_wrapper_is_refused(kind, name):
+    model, wrappers = build(), sgd(build())
+    # Neither can be made without a GPU, or without apex.
+    wrappers.optim_wrappers[name] = object.__new__(kind)
+    message = rf"optim_wrapper.{name}.type: got {kind.__name__}, wanted OptimWrapper; .*low_precision_blocks"
+    with pytest.raises(ValueError, match=message):
+        model.train_step(local_batch(), wrappers)
+
+
+def test_a_checkpoint_holds_networks_average_and_time_by_their_names_of_old():
+    state = build().state_dict()
+    names = {name.partition(".")[0] for name in state}
+    assert names == {"generator", "discriminator", "generator_ema", "images_seen", "label_distribution"}
+    trained = {name.removeprefix("generator.") for name in state if name.startswith("generator.")}
+    start = "generator_ema.module."
+    assert {name.removeprefix(start) for name in state if name.startswith(start)} == trained
 
 
 def test_a_checkpoint_of_another_config_is_refused():

@@ -90,6 +90,10 @@ class DepthAdaptor(nn.Module):
         slope = 2 * (1 - k * start) / (k * (k - 1))
         return start + slope * torch.arange(k)
 
+    def schedules(self, kimg: float) -> dict[str, float]:
+        """Return the values of the part's schedules by name."""
+        return {"depth_identity_prob": self.identity_prob(kimg)}
+
     def forward(
         self,
         depth: Float[Tensor, "n 1 h w"],

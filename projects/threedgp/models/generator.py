@@ -217,6 +217,11 @@ class ThreeDGPGenerator(nn.Module):
         """Near and far plane of training, between which the scene is; world units."""
         return self.marching.near, self.marching.far
 
+    def schedules(self, kimg: float) -> dict[str, float]:
+        """Return the values of the schedules by name, with those of the parts."""
+        own = {"density_noise": self.density_noise(kimg)}
+        return own if self.depth_adaptor is None else own | self.depth_adaptor.schedules(kimg)
+
     def pose(self, prior: Camera, z: Float[Tensor, "n z"], label: Label | None = None) -> Camera:
         """Turn prior cameras into posterior ones (the same without camera generator)."""
         return prior if self.camera_generator is None else self.camera_generator(prior, z, label)

@@ -35,6 +35,17 @@ def test_patches_weigh_as_their_scale_over_the_mean():
     torch.testing.assert_close(unweighted.distance(ones, torch.zeros(2, 1), scales), torch.ones(2))
 
 
+def test_a_part_of_a_batch_weighs_by_the_mean_scale_of_the_whole():
+    loss, scales = KnowledgeDistillationLoss(), torch.tensor([0.25, 0.75, 1.0, 1.0])
+    predicted, target = torch.randn(4, 3), torch.randn(4, 3)
+    whole = loss(predicted, target, scales, kimg=25_000)
+    halves = [
+        loss(predicted[half], target[half], scales[half], kimg=25_000, mean_scale=scales.mean())
+        for half in (slice(0, 2), slice(2, 4))
+    ]
+    torch.testing.assert_close(sum(halves) / 2, whole)
+
+
 @pytest.mark.parametrize("kimg, weight", [(0, 1.0), (25_000, 0.75), (100_000, 0.0), (1e6, 0.0)])
 def test_weight_fades(kimg, weight):
     loss = KnowledgeDistillationLoss()(torch.ones(2, 1), torch.zeros(2, 1), kimg=kimg)

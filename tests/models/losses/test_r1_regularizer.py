@@ -38,6 +38,13 @@ def test_gamma():
     assert R1Regularizer("auto").weight(256, 64) == pytest.approx(0.0002 * 256**2 / 64)
 
 
+def test_it_is_due_every_so_many_steps_whatever_the_batch_size():
+    r1 = R1Regularizer(interval=4)
+    for batch_size in (1, 8, 100):
+        due = [r1.is_due(step * batch_size, batch_size) for step in range(9)]
+        assert due == [True, False, False, False] * 2 + [True]
+
+
 @pytest.mark.parametrize(
     "options, message",
     [(dict(gamma="much"), "gamma: got 'much'"), (dict(interval=0), "interval: got 0")],
