@@ -1,4 +1,4 @@
-"""The training step and the sampling interface of 3DGP (method sections 9 and 10)."""
+"""The training step and the sampling interface of 3DGP (docs/method.md, sections 9 and 10)."""
 
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import nullcontext
