@@ -276,6 +276,8 @@ def judge_all(mutants: Sequence[Mutant], args: argparse.Namespace) -> list[dict]
     if args.out.is_file():
         lines = args.out.read_text(encoding="utf-8").splitlines()
         known = {row["key"]: row for row in map(json.loads, lines)}
+        if args.retry:
+            known = {key: row for key, row in known.items() if row["outcome"] != "survived"}
     keys = [mutant.key((args.root / mutant.file).read_bytes()) for mutant in mutants]
     todo = [mutant for mutant, key in zip(mutants, keys, strict=True) if key not in known]
     with tempfile.TemporaryDirectory(prefix="mutate-") as temporary:
@@ -320,6 +322,7 @@ def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
     add("--tests", nargs="+", default=GENERAL, help=f"the general set (default: {' '.join(GENERAL)})")
     add("--timeout", type=float, default=300, help="seconds for one mutant's tests")
     add("--out", type=Path, default=Path("work_dirs/mutants.jsonl"), help="results, one JSON line each")
+    add("--retry", action="store_true", help="run those again that survived before")
     add("--root", type=Path, default=ROOT, help=argparse.SUPPRESS)
     return parser.parse_args(argv)
 
