@@ -110,6 +110,15 @@ def _register(module: ModuleType) -> None:
     sys.modules[module.__name__] = module
 
 
+def require_toolkit() -> None:
+    """Say how to install mmagic where it is missing: pip cannot, its dependencies fit no current Python."""
+    if importlib.util.find_spec("mmagic") is None:
+        raise ModuleNotFoundError(
+            "threedgp is a plugin of mmagic, which is not installed: pip install --no-deps mmagic==1.2.0",
+            name="mmagic",
+        )
+
+
 def stand_in_mmcv_ext() -> None:
     """Let ``mmcv.ops`` import without the binary that mmcv-lite leaves out.
 
@@ -154,6 +163,7 @@ def restore_find_loader() -> None:
         pkgutil.find_loader = find_loader
 
 
+require_toolkit()
 stand_in_mmcv_ext()
 stand_in_diffusers()
 tolerate_optional_modules()

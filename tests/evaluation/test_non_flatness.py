@@ -12,7 +12,7 @@ from torch.utils.data import DataLoader
 
 from projects.threedgp.evaluation import NonFlatnessScore, depth_histograms, non_flatness_score
 from tests import tiny_runs
-from tests.golden.helpers import GOLDEN, Case
+from tests.golden.helpers import Case
 
 NEAR, FAR = 0.75, 1.25
 
@@ -38,10 +38,6 @@ def test_depth_outside_the_range_counts_in_the_outermost_bins():
 
 
 @pytest.mark.golden
-@pytest.mark.skipif(
-    not (GOLDEN / "case_l_non_flatness.npz").is_file(),
-    reason=f"no golden files in {GOLDEN} (set THREEDGP_GOLDEN)",
-)
 def test_scores_are_those_of_the_reference():
     case = Case("case_l_non_flatness")
     bounds = dict(near=case.values["min"], far=case.values["max"], bins=case.values["bins"])

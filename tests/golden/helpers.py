@@ -13,8 +13,7 @@ from projects.threedgp.models.generator import ThreeDGPGenerator
 from projects.threedgp.official.names import load_official, ours_to_official
 from projects.threedgp.rendering import Camera, Patch, RayDraws
 
-REPO = Path(__file__).resolve().parents[2]
-GOLDEN = Path(os.environ.get("THREEDGP_GOLDEN", REPO.parent / "shared" / "golden"))
+GOLDEN = Path(os.environ.get("THREEDGP_GOLDEN", Path(__file__).parent / "data"))
 
 
 class Case:

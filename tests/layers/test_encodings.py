@@ -29,3 +29,7 @@ def test_both_ends_have_a_row():
     encoder = ScalarEncoder(embed_dim=4)
     ends = encoder(torch.tensor([[0.0], [1.0]]))[:, 20:]
     torch.testing.assert_close(ends, encoder.table.weight[[0, 1000]])
+
+
+def test_the_discriminator_of_the_release_is_told_a_patch_in_828_numbers():
+    assert ScalarEncoder().out_dim(3) == 3 * (2 * 10 + 256) == 828

@@ -53,6 +53,16 @@ def test_running_mean_follows_only_on_request(mapping):
     torch.testing.assert_close(mapping.w_avg, w.mean(dim=0) + 0.998 * (before - w.mean(dim=0)))
 
 
+def test_running_mean_follows_the_mean_of_all_processes(mapping, monkeypatch):
+    def join_one_with_three_times_as_much(tensor, op="sum"):
+        tensor.mul_({"sum": 4.0, "mean": 2.0}[op])
+
+    monkeypatch.setattr("projects.threedgp.layers.mapping.all_reduce", join_one_with_three_times_as_much)
+    before, mean = mapping.w_avg.clone(), torch.randn(6)
+    mapping.track(mean)
+    torch.testing.assert_close(mapping.w_avg, 2 * mean + 0.998 * (before - 2 * mean))
+
+
 def test_truncation_interpolates_to_the_center(mapping):
     ws, center = torch.randn(2, 5, 6), torch.randn(2, 6)
     torch.testing.assert_close(mapping.truncate(ws, 1.0), ws)

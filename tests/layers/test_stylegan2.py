@@ -5,6 +5,7 @@ import torch
 import torch.nn.functional as F
 
 from projects.threedgp.layers import SynthesisBlock, SynthesisLayer, modulated_conv2d
+from projects.threedgp.layers.stylegan2 import OutputLayer
 
 
 @pytest.mark.parametrize("up", [False, True])
@@ -64,3 +65,9 @@ def test_block_takes_a_code_per_convolution_and_borrows_one(in_channels, codes):
     image = torch.randn(2, 3, 4, 4) if in_channels else None
     features, out = block(x, image, torch.randn(2, codes + 1, 8), "const")
     assert features.shape == (2, 4, 8, 8) and out.shape == (2, 3, 8, 8)
+
+
+@pytest.mark.parametrize("layer", [SynthesisLayer(4, 3, 8, resolution=6), OutputLayer(4, 3, 8)])
+def test_styles_start_around_one(layer):
+    """So that a fresh layer is a plain convolution on average."""
+    torch.testing.assert_close(layer.affine(torch.zeros(2, 8)), torch.ones(2, 4))

@@ -1,4 +1,7 @@
-"""Cameras, rays and the camera generator in plain NumPy, one camera at a time."""
+"""Cameras, rays and the camera generator in plain NumPy, one camera at a time.
+
+Sections of the method are those of projects/threedgp/docs/method.md.
+"""
 
 import math
 

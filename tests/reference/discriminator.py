@@ -1,4 +1,7 @@
-"""The discriminator in plain NumPy."""
+"""The discriminator in plain NumPy.
+
+Sections of the method are those of projects/threedgp/docs/method.md.
+"""
 
 import math
 

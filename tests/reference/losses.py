@@ -1,4 +1,7 @@
-"""Losses, schedules and optimisation in plain NumPy."""
+"""Losses, schedules and optimisation in plain NumPy.
+
+Sections of the method are those of projects/threedgp/docs/method.md.
+"""
 
 import math
 

@@ -1,4 +1,7 @@
-"""Volume rendering in plain NumPy, one ray at a time."""
+"""Volume rendering in plain NumPy, one ray at a time.
+
+Sections of the method are those of projects/threedgp/docs/method.md.
+"""
 
 import math
 from itertools import pairwise

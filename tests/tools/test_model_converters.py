@@ -41,8 +41,8 @@ def converted(states, tmp_path_factory):
 @pytest.fixture(scope="module")
 def reference(tmp_path_factory):
     """Our checkpoint of the recorded snapshot, and its config."""
-    if not CHECK.is_file():
-        pytest.skip(f"no {CHECK} (set THREEDGP_GOLDEN)")
+    if not SNAPSHOT.is_file():
+        pytest.skip(f"{SNAPSHOT.name} (18 MB) is not in {GOLDEN}; THREEDGP_GOLDEN names another folder")
     out = tmp_path_factory.mktemp("reference") / "A.pth"
     official_to_mmengine.main([str(SNAPSHOT), str(out)])
     return out.with_suffix(".py"), out

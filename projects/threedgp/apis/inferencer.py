@@ -1,4 +1,4 @@
-"""Images, orbits and interpolations of a trained model (method section 13)."""
+"""Images, orbits and interpolations of a trained model (docs/method.md, section 13)."""
 
 from collections.abc import Iterator, Sequence
 from functools import partial

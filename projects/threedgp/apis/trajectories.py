@@ -1,4 +1,4 @@
-"""Camera paths around a mean camera (method section 13).
+"""Camera paths around a mean camera (docs/method.md, section 13).
 
 Each path is a function ``(mean, num_frames, ...) -> Camera``. Frames are evenly spaced in time; the
 paths swing around the mean camera and keep its radius and the point it looks at.

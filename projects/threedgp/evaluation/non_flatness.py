@@ -1,4 +1,4 @@
-"""Non-flatness score: how much of the depth range an image's geometry uses (method section 12)."""
+"""Non-flatness score: how much of the depth range an image's geometry uses (docs/method.md, section 12)."""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""Embedding of the patch parameters that the discriminator is told (method section 8)."""
+"""Embedding of the patch parameters that the discriminator is told (docs/method.md, section 8)."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""Mapping networks: latents, labels and patch codes to style codes (method sections 4 and 8)."""
+"""Mapping networks: latents, labels and patch codes to style codes (docs/method.md, sections 4 and 8)."""
 
 from itertools import pairwise
 

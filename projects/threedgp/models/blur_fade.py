@@ -1,4 +1,4 @@
-"""Blur of what the discriminator sees, which fades at the start of training (method section 9)."""
+"""Blur of what the discriminator sees, which fades at the start of training (docs/method.md, section 9)."""
 
 import torch
 import torch.nn.functional as F

@@ -1,4 +1,4 @@
-"""Depth adaptor: lets the generator's depth be right although the estimated one is not (section 7)."""
+"""Depth adaptor: right depth although the estimates are not (docs/method.md, section 7)."""
 
 from itertools import pairwise
 

@@ -1,4 +1,4 @@
-"""The 3DGP generator: style codes, tri-planes, volume rendering, camera and depth (sections 3 to 7)."""
+"""The 3DGP generator: style codes, planes, rendering, camera, depth (docs/method.md, sections 3 to 7)."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace

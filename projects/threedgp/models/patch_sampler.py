@@ -1,4 +1,4 @@
-"""Where patches are taken, in training (method section 6)."""
+"""Where patches are taken, in training (docs/method.md, section 6)."""
 
 from collections.abc import Sequence
 

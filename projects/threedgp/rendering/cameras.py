@@ -1,4 +1,4 @@
-"""Pinhole cameras on a sphere, and the rays of their pixels (method section 2).
+"""Pinhole cameras on a sphere, and the rays of their pixels (docs/method.md, section 2).
 
 The world is right-handed with +y up. A point at yaw a, pitch b and radius r lies at
 ``(-r sin b sin a, r cos b, r sin b cos a)``: yaw 0 on the horizon (pitch pi/2) is +z. A camera looks

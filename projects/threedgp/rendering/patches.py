@@ -1,4 +1,4 @@
-"""Square patches of the image plane (method section 6)."""
+"""Square patches of the image plane (docs/method.md, section 6)."""
 
 from dataclasses import dataclass
 

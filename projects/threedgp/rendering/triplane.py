@@ -1,4 +1,4 @@
-"""Feature look-up in three axis-aligned planes (method section 4)."""
+"""Feature look-up in three axis-aligned planes (docs/method.md, section 4)."""
 
 import torch
 import torch.nn.functional as F

@@ -1,4 +1,4 @@
-"""Volume rendering with stratified and importance samples (method section 5).
+"""Volume rendering with stratified and importance samples (docs/method.md, section 5).
 
 A position on a ray is s in [0, 1] (normalised) or t = near + s (far - near) (metric). The first pass is
 marched in s to find where the weight is, the final pass in t; the classical marcher is that of NeRF,

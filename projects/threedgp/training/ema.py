@@ -1,4 +1,4 @@
-"""Weight average of the generator, in images seen (method section 10)."""
+"""Weight average of the generator, in images seen (docs/method.md, section 10)."""
 
 import torch
 from mmagic.registry import MODELS

@@ -1,4 +1,4 @@
-"""Which parameters get gradients, and what becomes of these before the step (method section 10)."""
+"""Which parameters get gradients, and what becomes of these before the step (docs/method.md, section 10)."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager

@@ -1,4 +1,4 @@
-"""Camera generator: learns where the photographers stood (method section 3)."""
+"""Camera generator: learns where the photographers stood (docs/method.md, section 3)."""
 
 from collections.abc import Collection
 

@@ -1,4 +1,4 @@
-"""Prior distribution of cameras (method section 2)."""
+"""Prior distribution of cameras (docs/method.md, section 2)."""
 
 import math
 from collections.abc import Mapping

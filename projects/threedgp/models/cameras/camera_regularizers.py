@@ -1,4 +1,4 @@
-"""What keeps the camera generator from collapsing to one camera (method section 3).
+"""What keeps the camera generator from collapsing to one camera (docs/method.md, section 3).
 
 Each regulariser is called with ``num_samples`` prior cameras, what the camera generator made of them, and
 the prior's mean camera, and returns a scalar.

@@ -1,4 +1,4 @@
-"""Patch discriminator with two heads: real or fake, and what a classifier sees (method section 8)."""
+"""Patch discriminator with two heads: real or fake, a classifier's features (docs/method.md, section 8)."""
 
 import math
 from itertools import pairwise

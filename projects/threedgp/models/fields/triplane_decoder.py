@@ -1,4 +1,4 @@
-"""Tri-plane decoder: style codes to three feature planes (method section 4)."""
+"""Tri-plane decoder: style codes to three feature planes (docs/method.md, section 4)."""
 
 import math
 from collections.abc import Iterable

@@ -1,4 +1,4 @@
-"""Adversarial losses (method section 9)."""
+"""Adversarial losses (docs/method.md, section 9)."""
 
 import torch.nn.functional as F
 from jaxtyping import Float

@@ -1,4 +1,4 @@
-"""Distillation of a classifier into the discriminator (method section 9)."""
+"""Distillation of a classifier into the discriminator (docs/method.md, section 9)."""
 
 import torch.nn.functional as F
 from jaxtyping import Float

@@ -1,4 +1,4 @@
-"""R1 gradient penalty (Mescheder et al. 2018; method section 9)."""
+"""R1 gradient penalty (Mescheder et al. 2018; docs/method.md, section 9)."""
 
 import torch
 from jaxtyping import Float
