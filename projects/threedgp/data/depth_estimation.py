@@ -106,6 +106,6 @@ def _direction(name: str, config: Any, nearer_larger: bool) -> bool:
     is_metric = kind == "metric" or config.model_type in METRIC_TYPES
     if is_metric and nearer_larger:
         raise UserError(
-            f"--depth-nearer-larger: depth model {name!r} estimates meters, which are larger for farther points"
+            f"--depth-nearer-larger: depth model {name!r} estimates meters, and those grow with distance"
         )
     return not is_metric and (nearer_larger or kind == "relative")

@@ -15,7 +15,6 @@ Python opens any name that the file system allows, also one that is no UTF-8. Th
 from __future__ import annotations
 
 import io
-import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import lru_cache
@@ -210,7 +209,7 @@ def _depth_levels(image: Image.Image, path: str | Path) -> np.ndarray:
 def _is_16_bit_png(path: str | Path) -> bool:
     with open(path, "rb") as file:
         head = file.read(25)
-    return head.startswith(PNG_SIGNATURE) and struct.unpack(">B", head[24:25])[0] == 16
+    return head.startswith(PNG_SIGNATURE) and head[24:] == b"\x10"
 
 
 def read_depth(path: str | Path) -> Float[np.ndarray, "h w 1"]:

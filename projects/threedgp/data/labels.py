@@ -80,8 +80,8 @@ class LabelFile:
 def read_label_file(root: str | Path) -> LabelFile | None:
     """The labels that lie in a folder as `dataset.json`, None if there is no such file.
 
-    The file holds `{"labels": [["name.png", label], ...]}` or `{"labels": null}`; a label is a class (an int),
-    a camera as EG3D writes it (25 numbers), or null.
+    The file holds `{"labels": [["name.png", label], ...]}` or `{"labels": null}`; a label is a class (an
+    int), a camera as EG3D writes it (25 numbers), or null.
 
     Raises:
         ValueError: If the file holds anything else, or contradicts itself.
@@ -183,8 +183,8 @@ def storage_remark(classes: Sequence[str]) -> str | None:
     if not classes or not all(STORAGE_FOLDER.fullmatch(name) for name in classes):
         return None
     return (
-        f"{len(classes)} folders {classes[0]} to {classes[-1]} are taken for classes, but are named as those in "
-        f"which StyleGAN's tools only store images, and there is no {LABEL_FILE}"
+        f"{len(classes)} folders {classes[0]} to {classes[-1]} are taken for classes, but are named as those "
+        f"in which StyleGAN's tools only store images, and there is no {LABEL_FILE}"
     )
 
 

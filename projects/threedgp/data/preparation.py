@@ -287,7 +287,7 @@ def _load_square(photo: Photo, settings: Preparation) -> Square:
 
 
 def _load_depth(path: Path, size: tuple[int, int], settings: Preparation) -> np.ndarray | None:
-    """A depth map cropped and resized as its image (height, width); None, with a word, if it cannot be used."""
+    """A depth map cropped and resized as its image (height, width); None, with a word, if that fails."""
     try:
         depth = read_depth(path)
         _check_proportions(depth.shape[:2], size)
