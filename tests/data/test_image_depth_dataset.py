@@ -6,7 +6,6 @@ import os
 import pickle
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pytest
 import torch
@@ -38,7 +37,7 @@ def add_image(path: Path, size: tuple[int, int] = SIZE, depth: bool = True, **sa
 
 def add_depth(image: Path, size: tuple[int, int] = SIZE) -> Path:
     path = image.with_name(f"{image.stem}_depth.png")
-    cv2.imwrite(str(path), np.full((size[1], size[0]), 1000, np.uint16))
+    Image.fromarray(np.full((size[1], size[0]), 1000, np.uint16)).save(path)
     return path
 
 

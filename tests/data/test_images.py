@@ -247,9 +247,7 @@ def test_depth_does_not_turn(tmp_path):
     exif = Image.Exif()
     exif[0x0112] = 6
     levels = np.array([[1, 2, 3]], np.uint16)
-    np.testing.assert_array_equal(
-        read_depth_levels(saved(tmp_path / "d.png", levels, exif=exif)), levels
-    )
+    np.testing.assert_array_equal(read_depth_levels(saved(tmp_path / "d.png", levels, exif=exif)), levels)
 
 
 def test_a_cut_depth_map_is_refused(tmp_path):

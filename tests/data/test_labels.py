@@ -66,7 +66,7 @@ def test_a_file_without_classes_says_what_it_holds(tmp_path, labels, remark):
 @pytest.mark.parametrize(
     ("labels", "message"),
     [
-        ("x", "got \"x\", wanted a list or null"),
+        ("x", 'got "x", wanted a list or null'),
         ([["x.png"]], r'got \["x.png"\], wanted \[name, label\]'),
         ([[1, 2]], r"got \[1, 2\], wanted"),
         ([["x.png", -1]], "x.png has the label -1, wanted an int from 0"),
@@ -93,7 +93,8 @@ def test_a_file_of_something_else_is_one_clear_error(tmp_path, content):
 
 
 @pytest.mark.parametrize(
-    ("folders", "doubtful"), [(["00000", "01000"], True), (["00000", "cats"], False), (["0", "1"], False), ([], False)]
+    ("folders", "doubtful"),
+    [(["00000", "01000"], True), (["00000", "cats"], False), (["0", "1"], False), ([], False)],
 )
 def test_folders_named_as_storage_are_doubted(folders, doubtful):
     assert (storage_remark(folders) is not None) == doubtful

@@ -6,7 +6,16 @@ import pytest
 
 from projects.threedgp.data.row_table import read_names, write_names
 
-STRANGE = ["line\nend.png", "return\rx.png", "u\u2028x.png", "\x85.png", "tab\t.png", " space .png", '"q".png', '"']
+STRANGE = [
+    "line\nend.png",
+    "return\rx.png",
+    "u\u2028x.png",
+    "\x85.png",
+    "tab\t.png",
+    " space .png",
+    '"q".png',
+    '"',
+]
 
 
 def test_every_name_comes_back(tmp_path):
