@@ -38,7 +38,7 @@ model = dict(
 )
 # No mirror images: the light comes from one side, and the teacher saw none.
 _pipeline = [
-    dict(type="LoadImageFromFile", key="gt"),
+    dict(type="LoadImage", key="gt"),
     dict(type="LoadDepth"),
     dict(type="FitSquare"),
     dict(type="PackInputs", data_keys=["depth", "teacher_feature", "camera"]),
@@ -58,7 +58,7 @@ val_dataloader = dict(
         data_root=data_root,
         resolution=32,
         use_depth=False,
-        pipeline=[dict(type="LoadImageFromFile", key="gt"), dict(type="FitSquare"), dict(type="PackInputs")],
+        pipeline=[dict(type="LoadImage", key="gt"), dict(type="FitSquare"), dict(type="PackInputs")],
         test_mode=True,
     ),
 )

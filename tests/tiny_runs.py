@@ -34,7 +34,7 @@ def write_images(root: Path, num: int = 10, classes: int = CLASSES, colour=None)
 def loader(data_root: str, batch_size: int = 4, training: bool = True, **dataset) -> dict:
     """Config of a loader of :func:`write_images`."""
     pipeline = [
-        dict(type="LoadImageFromFile", key="gt"),
+        dict(type="LoadImage", key="gt"),
         dict(type="LoadDepth"),
         dict(type="PackInputs", data_keys=["depth"]),
     ]

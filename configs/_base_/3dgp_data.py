@@ -3,7 +3,7 @@ data_root = "data/imagenet/train"
 resolution = 256
 
 _load = [
-    dict(type="LoadImageFromFile", key="gt"),
+    dict(type="LoadImage", key="gt"),
     dict(type="LoadDepth"),
     dict(type="FitSquare"),
 ]

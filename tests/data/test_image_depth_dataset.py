@@ -1,10 +1,11 @@
 """What ImageDepthDataset promises: order, labels, tables, and no broken file unnoticed."""
 
+import json
 import logging
+import os
 import pickle
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pytest
 import torch
@@ -19,7 +20,7 @@ from projects.threedgp.data.image_depth_dataset import ImageDepthDataset
 from projects.threedgp.data.row_table import RowTable
 
 SIZE = (12, 10)  # width, height
-LOAD = [{"type": "LoadImageFromFile", "key": "gt"}, {"type": "LoadDepth"}]
+LOAD = [{"type": "LoadImage", "key": "gt"}, {"type": "LoadDepth"}]
 
 
 def noise(size: tuple[int, int], seed: int = 0) -> np.ndarray:
@@ -36,7 +37,7 @@ def add_image(path: Path, size: tuple[int, int] = SIZE, depth: bool = True, **sa
 
 def add_depth(image: Path, size: tuple[int, int] = SIZE) -> Path:
     path = image.with_name(f"{image.stem}_depth.png")
-    cv2.imwrite(str(path), np.full((size[1], size[0]), 1000, np.uint16))
+    Image.fromarray(np.full((size[1], size[0]), 1000, np.uint16)).save(path)
     return path
 
 
@@ -95,7 +96,13 @@ def test_images_come_sorted_with_labels_of_the_first_folder_level(root):
     assert dataset.get_data_info(1)["depth_path"] == str(root / "b/deep/one_depth.png")
 
 
-@pytest.mark.parametrize("extension", ["jpg", "JPG", "jpeg", "JPEG", "png", "webp", "bmp", "BMP"])
+@pytest.mark.parametrize(
+    "extension",
+    [
+        *("jpg", "JPG", "jpeg", "JPEG", "png", "webp", "bmp", "BMP"),
+        *("tif", "TIFF", "gif", "avif", "jp2", "ppm"),
+    ],
+)
 def test_every_image_extension_is_found(tmp_path, extension):
     add_image(tmp_path / "a" / f"x.{extension}", depth=False)
     assert len(ImageDepthDataset(str(tmp_path), use_depth=False)) == 1
@@ -140,6 +147,97 @@ def test_depth_may_lie_in_a_parallel_tree(root, tmp_path):
         depth.rename(moved)
     dataset = ImageDepthDataset(str(root), depth_root=str(target), pipeline=LOAD)
     assert dataset[0]["depth"].shape == (10, 12, 1)
+
+
+def test_names_may_be_bytes_that_are_no_utf_8_and_hold_line_ends(tmp_path, log):
+    folder = tmp_path / os.fsdecode(b"caf\xe9")
+    wanted = [
+        f"{folder.name}/{name}" for name in ("line\nend.png", "line\u2028end.png", os.fsdecode(b"\xff.png"))
+    ]
+    for name in wanted:
+        add_image(tmp_path / name)
+    dataset = ImageDepthDataset(str(tmp_path), pipeline=LOAD)
+    assert names(dataset) == wanted and dataset.metainfo["classes"] == (folder.name,)
+    assert dataset[2]["gt"].shape == (10, 12, 3) and dataset[2]["depth"].shape == (10, 12, 1)
+    (folder / os.fsdecode(b"\xff_depth.png")).unlink()
+    ImageDepthDataset(str(tmp_path), on_bad="skip")
+    assert any(r"caf\udce9/\udcff.png: depth map" in line for line in log)
+
+
+def test_images_of_one_stem_do_not_share_a_depth_map(root):
+    add_image(root / "a" / "three.jpg")
+    with pytest.raises(ValueError, match=r"2 of 4 (.|\n)*a/three.jpg: shares its depth map") as caught:
+        ImageDepthDataset(str(root))
+    assert "a/three.webp: shares its depth map" in str(caught.value)
+    assert len(ImageDepthDataset(str(root), use_depth=False)) == 4
+
+
+def test_what_lies_in_the_folder_is_accounted_for(root, log):
+    (root / "notes.txt").touch()
+    (root / "a" / "photo.heic").touch()
+    ImageDepthDataset(str(root))
+    assert any("8 files: 3 images, 3 depth maps, 2 of other types (1 .heic, 1 .txt)" in line for line in log)
+
+
+def test_the_toolkits_loader_is_replaced_by_the_one_decoder(tmp_path):
+    image = Image.new("RGBA", SIZE, (255, 0, 0, 0))
+    (tmp_path / "a").mkdir()
+    image.save(tmp_path / "a/x.png")
+    load = {"type": "LoadImageFromFile", "key": "gt", "channel_order": "rgb"}
+    dataset = ImageDepthDataset(str(tmp_path), use_depth=False, pipeline=[load])
+    assert (dataset[0]["gt"] == 255).all()
+
+
+def test_the_toolkits_loader_with_options_of_its_own_stays_with_a_warning(root, log):
+    load = {"type": "LoadImageFromFile", "key": "gt", "to_float32": True}
+    dataset = ImageDepthDataset(str(root), pipeline=[load])
+    assert dataset[0]["gt"].dtype == np.float32
+    assert any("LoadImage reads the same" in line for line in log)
+
+
+# Labels of dataset.json
+
+
+def write_labels(root: Path, labels: object) -> None:
+    (root / "dataset.json").write_text(json.dumps({"labels": labels}))
+
+
+def test_labels_come_from_dataset_json_and_not_from_storage_folders(tmp_path, log):
+    for name in ("00000/x.png", "00000/y.png", "00001/z.png"):
+        add_image(tmp_path / name)
+    write_labels(tmp_path, [["00000/x.png", 10], ["00000/y.png", 2], ["00001/z.png", 2]])
+    dataset = ImageDepthDataset(str(tmp_path))
+    assert [dataset.get_data_info(i)["gt_label"] for i in range(3)] == [[10], [2], [2]]
+    assert dataset.num_classes == 11
+    assert dataset.metainfo["classes"] == dataset.classes == tuple(f"{i:02d}" for i in range(11))
+    assert any("dataset.json: labels of 3 images, 11 classes" in line for line in log)
+    assert len(ImageDepthDataset(str(tmp_path), conditional=False)) == 3
+    named = ImageDepthDataset(str(tmp_path), classes=[f"name {i}" for i in range(11)])
+    assert named.get_cat_ids(0) == [10] and named.classes[10] == "name 10"
+
+
+def test_an_image_that_dataset_json_does_not_name_is_found(root):
+    write_labels(root, [["a/three.webp", 0], ["b/two.JPEG", 1]])
+    with pytest.raises(ValueError, match=r"1 of 3 (.|\n)*b/deep/one.png: has no label in dataset.json"):
+        ImageDepthDataset(str(root))
+
+
+@pytest.mark.parametrize("label", [None, [0.5] * 25], ids=["null", "cameras"])
+def test_dataset_json_without_classes_is_an_error_unless_unconditional(root, label):
+    found = sorted(
+        str(path.relative_to(root)) for path in root.rglob("*") if path.suffix in (".webp", ".JPEG")
+    )
+    write_labels(root, [[name, label] for name in found])
+    with pytest.raises(ValueError, match=r"dataset.json: .*; wanted classes, or conditional=False"):
+        ImageDepthDataset(str(root))
+    assert len(ImageDepthDataset(str(root), conditional=False)) == 3
+
+
+def test_folders_named_as_storage_are_not_taken_for_classes_silently(tmp_path, log):
+    for name in ("00000/x.png", "01000/y.png"):
+        add_image(tmp_path / name)
+    assert ImageDepthDataset(str(tmp_path)).num_classes == 2
+    assert any("folders 00000 to 01000" in line and "conditional=False" in line for line in log)
 
 
 # Wrong arguments
@@ -209,11 +307,11 @@ def exif_turned() -> Image.Exif:
     return exif
 
 
-@pytest.mark.parametrize("name", ["turned.jpg", "turned.png", "turned.webp"])
+@pytest.mark.parametrize("name", ["turned.jpg", "turned.png", "turned.webp", "turned.tif", "turned.avif"])
 def test_sizes_are_compared_as_the_loader_sees_them(tmp_path, name):
-    """OpenCV obeys the EXIF orientation of some formats; scan and loading must agree on it."""
+    """Scan and loading agree on the EXIF orientation of every format."""
     image = add_image(tmp_path / "a" / name, exif=exif_turned())
-    height, width = cv2.imread(str(image)).shape[:2]
+    height, width = SIZE
     add_depth(image, (width, height))
     dataset = ImageDepthDataset(str(tmp_path), pipeline=LOAD)
     assert dataset[0]["depth"].shape[:2] == dataset[0]["gt"].shape[:2]

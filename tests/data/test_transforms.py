@@ -12,37 +12,16 @@ from PIL import Image
 
 import projects.threedgp  # noqa: F401
 from projects.threedgp.data.image_depth_dataset import ImageDepthDataset
-from projects.threedgp.data.transforms import LoadDepth, mirror_camera, read_depth
+from projects.threedgp.data.transforms import LoadDepth, LoadImage, mirror_camera
 
 CAMERA = torch.tensor([0.3, 1.4, 0.0, 20.0, 1.0, -0.7, 1.2, 0.1])
 
 
-def pipeline(resolution: int, flip_ratio: float) -> list[dict]:
-    scale = (resolution, resolution)
+def pipeline(flip_ratio: float) -> list[dict]:
     return [
-        {"type": "LoadImageFromFile", "key": "gt"},
+        {"type": "LoadImage"},
         {"type": "LoadDepth"},
-        {
-            "type": "OnPresentKeys",
-            "transform": {"type": "CenterCropLongEdge", "keys": ["gt", "depth"]},
-        },
-        {
-            "type": "Resize",
-            "keys": ["gt"],
-            "scale": scale,
-            "interpolation": "lanczos",
-            "backend": "pillow",
-        },
-        {
-            "type": "OnPresentKeys",
-            "transform": {
-                "type": "Resize",
-                "keys": ["depth"],
-                "scale": scale,
-                "interpolation": "area",
-                "backend": "cv2",
-            },
-        },
+        {"type": "FitSquare"},
         {
             "type": "OnPresentKeys",
             "transform": {"type": "Flip", "keys": ["gt", "depth"], "flip_ratio": flip_ratio},
@@ -73,47 +52,13 @@ def with_tables(root: Path) -> dict[str, str]:
 
 
 def load(root: Path, flip_ratio: float = 0.0, training: bool = True, order=None, **dataset):
-    images = ImageDepthDataset(str(root), pipeline=pipeline(16, flip_ratio), **dataset)
+    images = ImageDepthDataset(str(root), resolution=16, pipeline=pipeline(flip_ratio), **dataset)
     batch = pseudo_collate([images[0], images[0]])
     preprocessor = DataPreprocessor(output_channel_order=order)
     return preprocessor(batch, training=training)["data_samples"]
 
 
-# Values of depth maps
-
-
-def test_depth_is_a_fraction_of_65536_in_minus_one_to_one(tmp_path):
-    cv2.imwrite(str(tmp_path / "d.png"), np.array([[0, 32768, 65535]], np.uint16))
-    depth = read_depth(tmp_path / "d.png")
-    assert depth.shape == (1, 3, 1) and depth.dtype == np.float32
-    np.testing.assert_allclose(depth.ravel(), [-1, 0, 1 - 2 / 65536], atol=1e-7)
-
-
-def test_eight_bit_values_count_256_times(tmp_path):
-    values = np.array([[0, 1, 128, 255]])
-    cv2.imwrite(str(tmp_path / "8.png"), values.astype(np.uint8))
-    cv2.imwrite(str(tmp_path / "16.png"), (values * 256).astype(np.uint16))
-    np.testing.assert_array_equal(read_depth(tmp_path / "8.png"), read_depth(tmp_path / "16.png"))
-
-
-@pytest.mark.parametrize("mode", ["L", "LA", "RGB", "RGBA", "P"])
-def test_the_first_channel_of_the_file_counts(tmp_path, mode):
-    grey = Image.fromarray(np.array([[7, 200]], np.uint8))
-    image = grey.convert(mode)
-    if mode in ("RGB", "RGBA"):
-        others = [Image.new("L", grey.size, 99) for _ in mode[1:]]
-        image = Image.merge(mode, [grey, *others])
-    image.save(tmp_path / "d.png")
-    expected = np.array([7, 200]) * 256 / 65536 * 2 - 1
-    np.testing.assert_allclose(read_depth(tmp_path / "d.png").ravel(), expected, atol=1e-7)
-
-
-def test_unreadable_or_float_depth_is_an_error(tmp_path):
-    with pytest.raises(ValueError, match=r"depth map .*none.png does not exist"):
-        read_depth(tmp_path / "none.png")
-    cv2.imwrite(str(tmp_path / "float.tiff"), np.zeros((2, 2), np.float32))
-    with pytest.raises(ValueError, match="float32, wanted uint8 or uint16"):
-        read_depth(tmp_path / "float.tiff")
+# Loading
 
 
 def test_depth_of_another_size_is_an_error_that_names_file_and_sizes(tmp_path):
@@ -121,6 +66,16 @@ def test_depth_of_another_size_is_an_error_that_names_file_and_sizes(tmp_path):
     sample = {"depth_path": tmp_path / "d.png", "gt": np.zeros((4, 5, 3)), "gt_path": "x.png"}
     with pytest.raises(ValueError, match=r"d.png is 6x4 pixels, its image x.png is 5x4"):
         LoadDepth()(sample)
+
+
+@pytest.mark.parametrize(("order", "red_at"), [("bgr", 2), ("rgb", 0)])
+def test_image_is_loaded_with_the_records_that_the_toolkit_reads(tmp_path, order, red_at):
+    Image.new("RGB", (3, 2), "red").save(tmp_path / "x.png")
+    sample = LoadImage("gt", order)({"gt_path": tmp_path / "x.png"})
+    assert sample["gt"].shape == sample["ori_gt_shape"] == (2, 3, 3) and sample["gt"].dtype == np.uint8
+    assert sample["gt"][0, 0].argmax() == red_at and sample["gt_channel_order"] == order
+    with pytest.raises(ValueError, match="channel_order='grb'"):
+        LoadImage("gt", "grb")
 
 
 # The whole pipeline

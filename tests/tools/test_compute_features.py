@@ -1,5 +1,6 @@
 """The written features are the teacher's, row by row, and the dataset finds them."""
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -44,14 +45,8 @@ def run(photos: Path, out: Path, weights: str, *options: str) -> None:
 
 def live_feature(photos: Path, name: str, weights: str) -> torch.Tensor:
     """What the teacher says about the picture that the training loads."""
-    scale = {"scale": (24, 24), "interpolation": "lanczos", "backend": "pillow"}
-    pipeline = [
-        {"type": "LoadImageFromFile", "key": "gt", "channel_order": "rgb"},
-        {"type": "CenterCropLongEdge", "keys": ["gt"]},
-        {"type": "Resize", "keys": ["gt"], **scale},
-        {"type": "PackInputs"},
-    ]
-    dataset = ImageDepthDataset(str(photos), use_depth=False, pipeline=pipeline)
+    pipeline = [{"type": "LoadImage", "channel_order": "rgb"}, {"type": "FitSquare"}, {"type": "PackInputs"}]
+    dataset = ImageDepthDataset(str(photos), use_depth=False, resolution=24, pipeline=pipeline)
     names = [dataset.get_data_info(i)["name"] for i in range(len(dataset))]
     image = dataset[names.index(name)]["data_samples"].gt_img
     return TimmTeacher(MODEL, weights, image_size=32)(image[None].float() / 127.5 - 1)[0]
@@ -87,9 +82,24 @@ def test_random_features_are_refused(photos, tmp_path, capsys):
     assert "would be random" in capsys.readouterr().err
 
 
-def test_a_failure_leaves_nothing_behind(photos, tmp_path, weights):
+def test_every_legal_name_gets_its_row(photos, tmp_path, weights):
+    strange = ["line\nend.png", "u\u2028x.png", '"quoted".png', os.fsdecode(b"caf\xe9.png")]
+    for old, new in zip(sorted(photos.rglob("*.png")), strange, strict=True):
+        old.rename(photos / new)
+    out = tmp_path / "teacher.npy"
+    run(photos, out, weights)
+    dataset = ImageDepthDataset(str(photos), conditional=False, use_depth=False, features=str(out))
+    assert len(dataset) == 5
+    for i in range(5):
+        info = dataset.get_data_info(i)
+        rows = np.load(out)
+        assert (rows == info["teacher_feature"].numpy()).all(1).sum() == 1
+
+
+def test_a_failure_leaves_nothing_behind(photos, tmp_path, weights, capsys):
     out = tmp_path / "features" / "teacher.npy"
     (photos / "a/bad.png").write_text("no image")
-    with pytest.raises(ValueError, match=r"a/bad.png"):
+    with pytest.raises(SystemExit) as caught:
         run(photos, out, weights)
+    assert caught.value.code == 2 and "a/bad.png" in capsys.readouterr().err
     assert not out.parent.exists() or not list(out.parent.iterdir())

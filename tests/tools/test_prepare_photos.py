@@ -1,16 +1,20 @@
 """Any folder of photos becomes a set that ImageDepthDataset reads."""
 
 import json
+import os
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 import torch
+import transformers
 from PIL import Image
 
 import projects.threedgp  # noqa: F401
+from projects.threedgp.data.depth_estimation import DepthEstimator
 from projects.threedgp.data.image_depth_dataset import ImageDepthDataset
+from projects.threedgp.errors import UserError
 from tools.data import prepare_photos
 
 
@@ -141,7 +145,213 @@ def test_max_images_are_spread_over_the_folder(tmp_path):
     assert meta["classes"] == {"a": 2, "b": 2}
 
 
-# Depth
+def account_adds_up(meta: dict) -> bool:
+    return meta["files"]["images"] == sum(meta["images"].values()) and (
+        meta["depth_maps"]["found"] == meta["depth_maps"]["used"] + meta["depth_maps"]["unused"]
+    )
+
+
+def test_every_input_file_is_accounted_for(photos, tmp_path, capsys):
+    add_photo(photos / "loose.jpg")
+    add_photo(photos / "owls" / "four.tif")
+    for name in ("broken.png", "raw.heic", ".hidden", "orphan_depth.png"):
+        (photos / "owls" / name).write_text("no image")
+    os.symlink("..", photos / "owls" / "loop")
+    meta = run(photos, tmp_path / "out", "--max-images", "4")
+    assert meta["files"] == {"images": 6, "depth_maps": 1, "others": 1, "hidden": 1, "dead_ends": 1}
+    assert meta["images"] == {"written": 3, "unreadable": 1, "without_class": 1, "not_drawn": 1}
+    assert meta["depth_maps"] == {"found": 1, "used": 0, "unused": 1} and account_adds_up(meta)
+    printed = capsys.readouterr().out
+    for words in ("10 files: 6 images", "1 .heic", "e.g. loose.jpg", "1 images are left out by --max-images"):
+        assert words in printed
+    assert "1 of 1 depth maps beside the photos are not used" in printed
+
+
+@pytest.mark.parametrize("end", ["tif", "gif", "jfif", "avif", "jp2", "ppm"])
+def test_every_format_that_pillow_reads_safely_is_taken(tmp_path, end):
+    add_photo(tmp_path / "photos" / f"x.{end}", format="JPEG" if end == "jfif" else None)
+    assert run(tmp_path / "photos", tmp_path / "out")["num_images"] == 1
+
+
+def test_a_photo_gives_the_same_pixels_prepared_and_loaded_as_it_is(tmp_path):
+    root = tmp_path / "photos"
+    root.mkdir()
+    rng = np.random.default_rng(0)
+    noise = [Image.fromarray(rng.integers(0, 256, (41, 60, 3), dtype=np.uint8)) for _ in range(3)]
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    noise[0].putalpha(Image.fromarray(rng.integers(0, 256, (41, 60), dtype=np.uint8)))
+    noise[0].save(root / "alpha.png")
+    noise[1].save(root / "turned.webp", exif=exif)
+    noise[2].save(root / "turned.jpg", exif=exif)
+    Image.fromarray(rng.integers(0, 65536, (50, 37)).astype(np.uint16)).save(root / "grey.png")
+    for name in ("alpha", "grey", "turned"):
+        size = {"alpha": (41, 60), "grey": (50, 37), "turned": (60, 41)}[name]
+        Image.fromarray(rng.integers(0, 65536, size).astype(np.uint16)).save(root / f"{name}_depth.png")
+    (root / "turned.webp").rename(root / "lying.webp")
+    (root / "lying_depth.png").write_bytes((root / "turned_depth.png").read_bytes())
+    run(root, tmp_path / "out")
+    pipeline = [dict(type="LoadImage"), dict(type="LoadDepth"), dict(type="FitSquare")]
+    direct, prepared = (
+        ImageDepthDataset(str(folder), conditional=False, resolution=16, pipeline=pipeline)
+        for folder in (root, tmp_path / "out/train/all")
+    )
+    assert len(direct) == len(prepared) == 4
+    for one, other in zip(direct, prepared, strict=True):
+        np.testing.assert_array_equal(one["gt"], other["gt"])
+        np.testing.assert_allclose(one["depth"], other["depth"], atol=1 / 65536)
+
+
+def test_names_may_be_bytes_that_are_no_utf_8(tmp_path):
+    name = os.fsdecode(b"caf\xe9")
+    for folder in ("a", name):
+        add_photo(tmp_path / "photos" / folder / f"{name}.jpg")
+    (tmp_path / "photos" / name / f"{name}.png").write_text("no image")
+    meta = run(tmp_path / "photos", tmp_path / "out")
+    assert meta["classes"] == {"a": 1, name: 1} and meta["images"]["unreadable"] == 1
+    assert len(ImageDepthDataset(str(tmp_path / "out/train"), use_depth=False)) == 2
+
+
+# dataset.json
+
+
+def write_labels(root: Path, labels: object) -> None:
+    (root / "dataset.json").write_text(json.dumps({"labels": labels}))
+
+
+def test_classes_come_from_dataset_json(photos, tmp_path, capsys):
+    write_labels(photos, [["cats/one.jpg", 10], ["dogs/three.webp", 2]])
+    meta = run(photos, tmp_path / "out")
+    assert meta["classes"] == {"02": 1, "10": 1}
+    assert outputs(tmp_path / "out") == ["train/02/dogs_three.png", "train/10/cats_one.png"]
+    assert meta["images"]["without_class"] == 1 and account_adds_up(meta)
+    assert "1 images have no class and are left out, e.g. cats/2024/two.PNG" in capsys.readouterr().out
+    assert run(photos, tmp_path / "one", "--single-class")["classes"] == {"all": 3}
+
+
+@pytest.mark.parametrize(("label", "remark"), [(None, "no labels"), ([0.5] * 25, "cameras of 3 images")])
+def test_dataset_json_without_classes_makes_one_class(photos, tmp_path, capsys, label, remark):
+    write_labels(photos, [[name, label] for name in ("cats/one.jpg", "cats/2024/two.PNG", "dogs/three.webp")])
+    assert run(photos, tmp_path / "out")["classes"] == {"all": 3}
+    assert remark in capsys.readouterr().out
+
+
+def test_a_malformed_dataset_json_is_one_line(photos, tmp_path, capsys):
+    write_labels(photos, [["cats/one.jpg", "cat"]])
+    with pytest.raises(SystemExit) as caught:
+        run(photos, tmp_path / "out")
+    error = capsys.readouterr().err
+    assert caught.value.code == 2 and error.count("\n") == 1 and 'has the label "cat"' in error
+    assert not (tmp_path / "out").exists()
+
+
+# Depth maps beside the photos
+
+
+def add_depth(photo: Path, levels: np.ndarray) -> None:
+    Image.fromarray(levels.astype(np.uint16)).save(photo.with_name(f"{photo.stem}_depth.png"))
+
+
+def prepared_depth(out: Path, name: str) -> np.ndarray:
+    return np.asarray(Image.open(out / f"train/{name}_depth.png")).astype(int)
+
+
+def test_depth_maps_beside_the_photos_are_cropped_and_resized_along(tmp_path):
+    """A ramp from left to right, of which the square sees the middle."""
+    add_depth(add_photo(tmp_path / "photos/a/x.jpg", (64, 32)), np.arange(64)[None].repeat(32, 0) * 1000)
+    add_depth(add_photo(tmp_path / "photos/b/x.jpg", (64, 32)), np.full((16, 32), 5000))  # half the size
+    meta = run(tmp_path / "photos", tmp_path / "out")
+    assert meta["has_depth"] and meta["depth_maps"] == {"found": 2, "used": 2, "unused": 0}
+    np.testing.assert_array_equal(prepared_depth(tmp_path / "out", "a/x")[3], 16500 + 2000 * np.arange(16))
+    assert (prepared_depth(tmp_path / "out", "b/x") == 5000).all()
+    run(tmp_path / "photos", tmp_path / "turned", "--depth-nearer-larger")
+    assert (prepared_depth(tmp_path / "turned", "b/x") == 65535 - 5000).all()
+
+
+def test_photos_without_a_depth_map_of_their_own_are_counted(tmp_path, capsys):
+    root = tmp_path / "photos"
+    add_depth(add_photo(root / "good.jpg"), np.zeros((20, 30)))
+    add_depth(add_photo(root / "shape.jpg"), np.zeros((30, 20)))
+    add_depth(add_photo(root / "shared.jpg"), np.zeros((20, 30)))
+    add_photo(root / "shared.png")
+    add_photo(root / "none.jpg")
+    (add_photo(root / "cut.jpg").parent / "cut_depth.png").write_bytes(b"no image")
+    meta = run(root, tmp_path / "out")
+    assert meta["num_images"] == 6 and meta["num_depth"] == 1 and not meta["has_depth"]
+    assert meta["depth_maps"] == {"found": 4, "used": 1, "unused": 3} and account_adds_up(meta)
+    printed = capsys.readouterr()
+    for words in (
+        "shape_depth.png: is 20x30 pixels, its image 30x20",
+        "cut_depth.png",
+        "1 of 6 images have depth",
+    ):
+        assert words in printed.out + printed.err
+    assert len(ImageDepthDataset(str(tmp_path / "out/train"), on_bad="skip")) == 1
+
+
+# Depth models
+
+
+@pytest.mark.parametrize(("kind", "flag", "turned"), [("metric", False, False), ("relative", False, True)])
+def test_the_config_tells_the_direction_of_depth_anything(tmp_path, kind, flag, turned):
+    save_depth_anything(tmp_path, kind)
+    assert DepthEstimator(str(tmp_path), flag, "cpu").nearer_larger == turned
+
+
+def test_the_flag_may_not_contradict_the_config(tmp_path):
+    save_depth_anything(tmp_path, "metric")
+    with pytest.raises(UserError, match="estimates meters, and those grow"):
+        DepthEstimator(str(tmp_path), True, "cpu")
+
+
+def test_metric_models_are_refused_by_a_transformers_that_gets_them_wrong(tmp_path, monkeypatch):
+    save_depth_anything(tmp_path, "metric")
+    monkeypatch.setattr(transformers, "__version__", "4.44.2")
+    with pytest.raises(UserError, match=r"transformers 4.44.2 gets wrong; wanted at least 4.45"):
+        DepthEstimator(str(tmp_path), False, "cpu")
+
+
+@pytest.mark.parametrize(
+    ("config", "cause"),
+    [
+        ({"model_type": "depth_of_tomorrow"}, "architecture is too new"),
+        ({}, "cannot be used"),
+        (None, "cannot be"),
+    ],
+)
+def test_a_model_that_transformers_does_not_know_is_one_line(photos, tmp_path, capsys, config, cause):
+    model = tmp_path / "model"
+    model.mkdir()
+    if config is not None:
+        (model / "config.json").write_text(json.dumps(config))
+    with pytest.raises(SystemExit) as caught:
+        run(photos, tmp_path / "out", "--depth-model", str(model))
+    error = capsys.readouterr().err
+    assert caught.value.code == 2 and cause in error and error.count("\n") == 1
+
+
+def save_depth_anything(folder: Path, kind: str) -> None:
+    """A tiny Depth Anything with random weights."""
+    backbone = transformers.Dinov2Config(
+        hidden_size=16,
+        num_hidden_layers=4,
+        num_attention_heads=2,
+        image_size=28,
+        out_indices=[1, 2, 3, 4],
+        reshape_hidden_states=False,
+        apply_layernorm=True,
+    )
+    config = transformers.DepthAnythingConfig(
+        backbone_config=backbone,
+        reassemble_hidden_size=16,
+        neck_hidden_sizes=[8, 8, 8, 8],
+        fusion_hidden_size=8,
+        head_hidden_size=4,
+        depth_estimation_type=kind,
+        max_depth=20,
+    )
+    transformers.DepthAnythingForDepthEstimation(config).save_pretrained(folder)
+    transformers.DPTImageProcessor(size={"height": 28, "width": 28}).save_pretrained(folder)
 
 
 def test_depth_maps_lie_beside_the_images_and_use_16_bits(photos, tmp_path, depth_model):
@@ -193,10 +403,11 @@ def test_the_photos_themselves_cannot_be_overwritten(photos, out, capsys):
 
 
 @pytest.mark.parametrize("content", [None, "no image"])
-def test_nothing_to_prepare_is_an_error_that_leaves_nothing(tmp_path, content):
+def test_nothing_to_prepare_is_an_error_that_leaves_nothing(tmp_path, content, capsys):
     (tmp_path / "photos").mkdir()
     if content:
         (tmp_path / "photos/x.jpg").write_text(content)
-    with pytest.raises(SystemExit, match="photos is"):
+    with pytest.raises(SystemExit) as caught:
         run(tmp_path / "photos", tmp_path / "out")
+    assert caught.value.code == 2 and "photos is" in capsys.readouterr().err
     assert [path.name for path in tmp_path.iterdir()] == ["photos"]

@@ -2,6 +2,14 @@
 
 from .image_depth_dataset import ImageDepthDataset
 from .row_table import RowTable
-from .transforms import FitSquare, LoadDepth, MirrorCamera, OnPresentKeys
+from .transforms import FitSquare, LoadDepth, LoadImage, MirrorCamera, OnPresentKeys
 
-__all__ = ["FitSquare", "ImageDepthDataset", "LoadDepth", "MirrorCamera", "OnPresentKeys", "RowTable"]
+__all__ = [
+    "FitSquare",
+    "ImageDepthDataset",
+    "LoadDepth",
+    "LoadImage",
+    "MirrorCamera",
+    "OnPresentKeys",
+    "RowTable",
+]

@@ -6,28 +6,24 @@ import logging
 import os
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
 import torch
 from jaxtyping import Float
-from mmagic.registry import DATASETS, TRANSFORMS
+from mmagic.registry import DATASETS
 from mmengine.dataset import BaseDataset, force_full_init
 from mmengine.dist import is_main_process
 from mmengine.logging import print_log
 from tqdm import tqdm
 
 from ..rendering import CAMERA_FIELDS
-from .image_files import (
-    DEPTH_SUFFIX,
-    BadImageError,
-    check_decodes,
-    check_image,
-    evenly_spaced,
-    list_images,
-)
+from .image_checks import check_decodes, check_image
+from .images import EXTENSIONS, BadImageError, shown
+from .labels import LABEL_FILE, Labels, labels_of, read_label_file, storage_remark
+from .listing import DEPTH_SUFFIX, evenly_spaced, list_files, shared_stems, stem_of
 from .row_table import ABSENT, RowTable
+from .transforms import build_step
 
 NAMED_IN_REPORT = 20
 SCAN_CHUNK = 128
@@ -52,10 +48,12 @@ class ImageDepthDataset(BaseDataset):
     later is replaced by another sample, with a warning that names it.
 
     Args:
-        data_root: Folder of images (jpg, jpeg, png, webp, bmp in any case).
-        conditional: Take the first folder level as the class. False: no labels.
-        classes: Class folders in the order of their labels; default all that hold images, sorted.
-        num_classes: What the labels must stay below; default the number of class folders.
+        data_root: Folder of images (jpg, png, webp, tif, gif, avif, ... in any case).
+        conditional: Take the label from `dataset.json` in `data_root` (StyleGAN's and EG3D's layout) or,
+            without that file, the first folder level as the class. False: no labels.
+        classes: Names of the classes in the order of their labels; default the numbers in `dataset.json`, or
+            all folders that hold images, sorted. Also in ``metainfo["classes"]``.
+        num_classes: What the labels must stay below; default the number of classes.
         use_depth: Whether every image has a depth map of its own size.
         depth_suffix: Ending of a depth map's name after the image's stem. Such files are never
             taken as images.
@@ -67,7 +65,7 @@ class ImageDepthDataset(BaseDataset):
         max_images: Use that many images, spread evenly over the sorted names.
         on_bad: What to do about unusable images found before training: 'raise' or 'skip'.
         scan: Look into all files before training. Labels and table rows are always checked.
-        pipeline: Transforms, or configs of them.
+        pipeline: Transforms, or configs of them; see :func:`build_step`.
         test_mode: Replace an unreadable sample by the next one, not by a random one.
         **kwargs: See :class:`mmengine.dataset.BaseDataset`.
 
@@ -114,7 +112,7 @@ class ImageDepthDataset(BaseDataset):
         self.features = RowTable(features, field="features") if features else None
         self.cameras = RowTable(cameras, len(CAMERA_FIELDS), "cameras") if cameras else None
         # The toolkit's registry finds its transforms whatever the current default scope is.
-        steps = [TRANSFORMS.build(step) if isinstance(step, dict) else step for step in pipeline]
+        steps = [build_step(step) for step in pipeline]
         super().__init__(data_root=data_root, pipeline=steps, test_mode=test_mode, **kwargs)
 
     def _check_arguments(self, data_root: str, has_depth_root: bool) -> None:
@@ -133,57 +131,71 @@ class ImageDepthDataset(BaseDataset):
 
     def load_data_list(self) -> list[dict[str, Any]]:
         """Find the images, give them labels and table rows, and scan their files."""
-        names = list_images(self.data_root, self.depth_suffix)
-        if not names:
-            raise ValueError(
-                f"data_root={self.data_root!r}: found no image, wanted files that end "
-                "in jpg, jpeg, png, webp or bmp, in any sub-folder"
-            )
-        if self.conditional:
-            self._find_classes(names)
-        samples = [self._sample(name) for name in evenly_spaced(names, self.max_images)]
-        problems = self._label_problems(samples)
+        names = self._find_images()
+        labels = self._find_labels(names) if self.conditional else None
+        samples = [self._sample(name, labels) for name in evenly_spaced(names, self.max_images)]
+        problems = self._depth_problems(samples, shared_stems(names))
         for key, table in (("feature_row", self.features), ("camera_row", self.cameras)):
             problems = {**self._assign_rows(samples, key, table), **problems}
+        if labels is not None:
+            problems = {**problems, **self._label_problems(samples, labels)}
         if self.scan:
             problems = {**self._scan_files(samples), **problems}
         return self._usable(samples, problems)
 
-    def _find_classes(self, names: Sequence[str]) -> None:
-        if self.classes is None:
-            self.classes = tuple(sorted({name.split("/")[0] for name in names if "/" in name}))
-        if not self.classes:
+    def _find_images(self) -> Sequence[str]:
+        files = list_files(self.data_root, self.depth_suffix)
+        if not files.images:
             raise ValueError(
-                f"data_root={self.data_root!r}: found images but no class folder; "
+                f"data_root={self.data_root!r}: found no image, wanted files that end in "
+                f"{', '.join(EXTENSIONS)}, in any sub-folder; found {files.summary()}"
+            )
+        print_log(f"{shown(self.data_root)}: {files.summary()}", logger="current")
+        return files.images
+
+    def _find_labels(self, names: Sequence[str]) -> Labels:
+        label_file = read_label_file(self.data_root)
+        labels = labels_of(names, self.classes, label_file)
+        if not labels.classes:
+            raise ValueError(
+                f"data_root={self.data_root!r}: found images but no class folder and no {LABEL_FILE}; "
                 "wanted <class>/<name>, or conditional=False"
             )
-        self._metainfo["classes"] = self.classes
-        self._labels = {name: label for label, name in enumerate(self.classes)}
+        if label_file is not None:
+            print_log(label_file.remark(), logger="current")
+        elif self.classes is None and (doubt := storage_remark(labels.classes)):
+            text = f"data_root={self.data_root!r}: {doubt}; conditional=False trains without classes"
+            print_log(text, logger="current", level=logging.WARNING)
+        self.classes = self._metainfo["classes"] = labels.classes
+        return labels
 
-    def _sample(self, name: str) -> dict[str, Any]:
+    def _sample(self, name: str, labels: Labels | None) -> dict[str, Any]:
         sample: dict[str, Any] = {"name": name, "gt_path": os.path.join(self.data_root, name)}
         if self.use_depth:
-            stem = str(PurePosixPath(name).with_suffix(""))
-            sample["depth_path"] = os.path.join(self.depth_root, stem + self.depth_suffix)
-        if self.conditional:
-            folder = name.split("/")[0] if "/" in name else ""
+            sample["depth_path"] = os.path.join(self.depth_root, stem_of(name) + self.depth_suffix)
+        if labels is not None:
             # A list, because the toolkit's metrics turn a bare int into a tensor of that length.
-            sample["gt_label"] = [self._labels.get(folder, ABSENT)]
+            sample["gt_label"] = [labels.of(name)]
         return sample
 
-    def _label_problems(self, samples: Sequence[dict[str, Any]]) -> Problems:
-        if not self.conditional:
-            return {}
+    def _label_problems(self, samples: Sequence[dict[str, Any]], labels: Labels) -> Problems:
         problems = {}
         for index, sample in enumerate(samples):
-            label, folder = sample["gt_label"][0], str(Path(sample["name"]).parent)
-            if label == ABSENT and folder == ".":
-                problems[index] = "lies in no class folder"
-            elif label == ABSENT:
-                problems[index] = f"class folder {folder.split(os.sep)[0]!r} is not in classes"
+            label = sample["gt_label"][0]
+            if label == ABSENT:
+                problems[index] = labels.why_absent(sample["name"])
             elif label >= self.num_classes:
                 problems[index] = f"has label {label}, wanted less than num_classes={self.num_classes}"
         return problems
+
+    def _depth_problems(self, samples: Sequence[dict[str, Any]], shared: set[str]) -> Problems:
+        if not self.use_depth:
+            return {}
+        return {
+            index: "shares its depth map with an image that differs only in the extension; wanted other names"
+            for index, sample in enumerate(samples)
+            if stem_of(sample["name"]) in shared
+        }
 
     @staticmethod
     def _assign_rows(samples: Sequence[dict[str, Any]], key: str, table: RowTable | None) -> Problems:
@@ -226,7 +238,7 @@ class ImageDepthDataset(BaseDataset):
     def _report(self, samples: Sequence[dict[str, Any]], problems: Problems) -> str:
         lines = [f"data_root={self.data_root!r}: {len(problems)} of {len(samples)} images cannot be used"]
         for index in sorted(problems)[:NAMED_IN_REPORT]:
-            lines.append(f"  {samples[index]['name']}: {problems[index]}")
+            lines.append(f"  {shown(samples[index]['name'])}: {shown(problems[index])}")
         if len(problems) > NAMED_IN_REPORT:
             lines.append(f"  ... and {len(problems) - NAMED_IN_REPORT} more")
         return "\n".join(lines)
@@ -253,15 +265,12 @@ class ImageDepthDataset(BaseDataset):
         files = {key: info[key] for key in ("gt_path", "depth_path") if key in info}
         self._drawn_and_failed[0] += 1
         try:
-            # OpenCV fills the missing part of some cut files with grey and reports nothing.
-            for path in files.values():
-                check_image(path)
             return self.pipeline(info)
         except Exception:
             problem = _file_problem(files, decode=True)
             if problem is None:
                 raise
-        self._record_failure(f"{files['gt_path']}: {problem}")
+        self._record_failure(shown(f"{files['gt_path']}: {problem}"))
         return None
 
     def _record_failure(self, problem: str) -> None:
@@ -333,7 +342,7 @@ def _file_problem(sample: dict[str, str], decode: bool = False) -> str | None:
         if "depth_path" not in sample:
             return None
         subject = f"depth map {sample['depth_path']}"
-        depth = check_image(sample["depth_path"])
+        depth = check_image(sample["depth_path"], upright=False)
         if decode:
             check_decodes(sample["depth_path"])
     except BadImageError as error:

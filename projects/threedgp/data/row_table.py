@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -18,11 +19,36 @@ def names_path(path: str | Path) -> Path:
     return Path(path).with_suffix(".txt")
 
 
+def write_names(path: Path, names: Iterable[str]) -> None:
+    """Write a list of file names, one a line; a name that would break it stands as a JSON string."""
+    path.write_text("".join(f"{_as_line(name)}\n" for name in names), encoding="utf-8")
+
+
+def read_names(path: Path) -> list[str]:
+    """Read a list that :func:`write_names` wrote, or a plain one."""
+    lines = path.read_text(encoding="utf-8").split("\n")
+    return [_as_name(line) for line in (lines if lines[-1] else lines[:-1])]
+
+
+def _as_line(name: str) -> str:
+    # Quotes mark JSON; what is printable holds no line end of any kind, and no bytes that are no UTF-8.
+    return json.dumps(name) if name.startswith('"') or not name.isprintable() else name
+
+
+def _as_name(line: str) -> str:
+    if line.startswith('"') and line.endswith('"'):
+        try:
+            return str(json.loads(line))
+        except json.JSONDecodeError:
+            pass  # a plain list may hold such names
+    return line
+
+
 class RowTable:
     """Rows of a ``.npy`` array, found by the image path that the sibling ``.txt`` gives them.
 
-    Row ``i`` belongs to line ``i`` of the text file; the order is free. The array stays on disk:
-    worker processes and copies of the table open it again instead of copying it.
+    Row ``i`` belongs to line ``i`` of the text file, see :func:`write_names`; the order is free. The array
+    stays on disk: worker processes and copies of the table open it again instead of copying it.
 
     Args:
         path: The ``.npy`` file, a floating-point array of shape (n, d).
@@ -92,7 +118,7 @@ class RowTable:
         return np.array([index.get(name, ABSENT) for name in names], dtype=np.int64)
 
     def _read_index(self) -> dict[str, int]:
-        lines = names_path(self.path).read_text(encoding="utf-8").splitlines()
+        lines = read_names(names_path(self.path))
         index = {name: row for row, name in enumerate(lines)}
         if len(lines) != len(self) or len(index) != len(lines):
             raise ValueError(

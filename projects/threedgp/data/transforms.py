@@ -1,51 +1,28 @@
-"""Transforms for depth maps and cameras, beside the toolkit's own for images."""
+"""Transforms for images, depth maps and cameras, beside the toolkit's own."""
 
 from __future__ import annotations
 
-from pathlib import Path
+import logging
+from collections.abc import Callable
 from typing import Any
 
-import cv2
 import numpy as np
 import torch
 from jaxtyping import Float
 from mmagic.registry import TRANSFORMS
-from mmcv.image import imresize
 from mmcv.transforms import BaseTransform
+from mmengine.logging import print_log
 from torch import Tensor
 
-DEPTH_LEVELS = 65536.0  # NumPy 1 turns float32 / 65536, an int, into float64
-DEPTH_SCALE = {np.dtype(np.uint8): 256, np.dtype(np.uint16): 1}
+from .images import read_depth, read_image, shown
+from .squares import central_square, depth_square, image_square
+
+# What the toolkit's LoadImageFromFile may say and LoadImage does as well.
+TOOLKIT_LOADER = "LoadImageFromFile"
+CHANNEL_ORDERS = ("bgr", "rgb")
 
 # (yaw, pitch, roll, fov, radius, look-at yaw, look-at pitch, look-at radius) in a mirror x -> -x.
 MIRRORED_SIGNS = (-1.0, 1.0, -1.0, 1.0, 1.0, -1.0, 1.0, 1.0)
-
-
-def read_depth(path: str | Path) -> Float[np.ndarray, "h w 1"]:
-    """Read an 8- or 16-bit depth map as float32 in [-1, 1), larger = farther as stored.
-
-    The first channel v counts; 8-bit values are multiplied by 256, then v / 65536 * 2 - 1.
-
-    Args:
-        path: A PNG beside the image.
-
-    Raises:
-        ValueError: If the file cannot be decoded or its values are not 8- or 16-bit integers.
-    """
-    stored = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
-    if stored is None:
-        raise ValueError(f"depth map {path} does not exist or cannot be decoded")
-    if stored.dtype not in DEPTH_SCALE:
-        raise ValueError(f"depth map {path} has values of {stored.dtype}, wanted uint8 or uint16")
-    values = _first_channel(stored).astype(np.float32) * DEPTH_SCALE[stored.dtype]
-    return (values / DEPTH_LEVELS * 2 - 1)[..., None]
-
-
-def _first_channel(stored: np.ndarray) -> np.ndarray:
-    # OpenCV hands out BGR(A), so the file's first channel (red) comes third.
-    if stored.ndim == 2:
-        return stored
-    return stored[..., 2 if stored.shape[2] >= 3 else 0]
 
 
 def mirror_camera(camera: Float[Tensor, "*batch 8"]) -> Float[Tensor, "*batch 8"]:
@@ -55,6 +32,57 @@ def mirror_camera(camera: Float[Tensor, "*batch 8"]) -> Float[Tensor, "*batch 8"
         camera: (yaw, pitch, roll; fov; radius; look-at yaw, pitch, radius), radians and degrees.
     """
     return camera * torch.tensor(MIRRORED_SIGNS, dtype=camera.dtype, device=camera.device)
+
+
+def build_step(step: dict[str, Any] | Callable) -> Callable:
+    """A step of a pipeline from its config; a callable stays what it is.
+
+    The toolkit's loader of images follows other rules than preparation does (it ignores transparency and
+    profiles), so that :class:`LoadImage` takes its place, unless it is asked for what that cannot do.
+    """
+    if not isinstance(step, dict):
+        return step
+    if step.get("type") == TOOLKIT_LOADER:
+        if set(step) <= {"type", "key", "channel_order"}:
+            step = {**step, "type": "LoadImage"}
+        else:
+            text = f"{TOOLKIT_LOADER} reads other pixels than preparation does; LoadImage reads the same"
+            print_log(text, logger="current", level=logging.WARNING)
+    return TRANSFORMS.build(step)
+
+
+@TRANSFORMS.register_module()
+class LoadImage(BaseTransform):
+    """Load ``<key>_path`` as ``<key>`` (h, w, 3), uint8, by the rules of :func:`read_image`.
+
+    It stands in the place of the toolkit's ``LoadImageFromFile`` and leaves the same records.
+
+    Args:
+        key: Where the image goes.
+        channel_order: 'bgr', which the toolkit's preprocessor and metrics expect, or 'rgb'.
+
+    Raises:
+        ValueError: If the order is another, or, when called, the file is not a whole image.
+    """
+
+    def __init__(self, key: str = "gt", channel_order: str = "bgr") -> None:
+        if channel_order not in CHANNEL_ORDERS:
+            raise ValueError(f"channel_order={channel_order!r}: wanted one of {CHANNEL_ORDERS}")
+        self.key, self.channel_order = key, channel_order
+
+    def transform(self, results: dict[str, Any]) -> dict[str, Any]:
+        """Add the image, its shape and its channel order."""
+        image = read_image(results[f"{self.key}_path"])
+        if self.channel_order == "bgr":
+            image = np.ascontiguousarray(image[..., ::-1])
+        results[self.key] = image
+        results[f"ori_{self.key}_shape"] = image.shape
+        results[f"{self.key}_channel_order"] = self.channel_order
+        results[f"{self.key}_color_type"] = "color"
+        return results
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(key={self.key!r}, channel_order={self.channel_order!r})"
 
 
 @TRANSFORMS.register_module()
@@ -87,8 +115,8 @@ class LoadDepth(BaseTransform):
             return
         (height, width), (image_height, image_width) = depth.shape[:2], image.shape[:2]
         raise ValueError(
-            f"depth map {results['depth_path']} is {width}x{height} pixels, its image "
-            f"{results.get(self.image_key + '_path')} is {image_width}x{image_height}; "
+            f"depth map {shown(results['depth_path'])} is {width}x{height} pixels, its image "
+            f"{shown(results.get(self.image_key + '_path'))} is {image_width}x{image_height}; "
             "wanted equal sizes"
         )
 
@@ -138,20 +166,14 @@ class FitSquare(BaseTransform):
 
     def __init__(self, image_key: str = "gt", depth_key: str = "depth") -> None:
         self.image_key, self.depth_key = image_key, depth_key
-        crop = dict(type="CenterCropLongEdge", keys=[image_key, depth_key])
-        self.crop = OnPresentKeys(crop)
 
     def transform(self, results: dict[str, Any]) -> dict[str, Any]:
         """Crop and resize; a sample without ``resolution`` keeps the size of its crop."""
-        results = self.crop(results)
         side = results.get("resolution")
-        if side is None:
-            return results
-        image = results[self.image_key]
-        results[self.image_key] = imresize(image, (side, side), False, "lanczos", backend="pillow")
-        if self.depth_key in results:
-            depth = imresize(results[self.depth_key], (side, side), False, "area", backend="cv2")
-            results[self.depth_key] = depth.reshape(side, side, 1)
+        for key, fit in ((self.image_key, image_square), (self.depth_key, depth_square)):
+            if key in results:
+                picture = results[key]
+                results[key] = central_square(picture) if side is None else fit(picture, side)
         return results
 
     def __repr__(self) -> str:

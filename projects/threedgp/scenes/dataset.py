@@ -2,10 +2,6 @@
 
 import json
 import multiprocessing
-import os
-import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -15,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
+from ..whole_files import whole_folder
 from .corruption import corrupt_depth, decode_depth, encode_depth
 from .preview import contact_sheet
 from .render import render_scene
@@ -94,7 +91,7 @@ def write_dataset(out: Path, dataset: ToyDataset, workers: int = 1, overwrite: b
     """
     out = out.resolve()
     _check_target(out, overwrite)
-    with _complete_or_absent(out) as folder:
+    with whole_folder(out) as folder:
         paths = [dataset.image_path(index) for index in range(dataset.num)]
         for name in sorted({Path(path).parent for path in paths}):
             (folder / "train" / name).mkdir(parents=True)
@@ -122,7 +119,7 @@ def write_inexact_depth(data: Path, out: Path, inexactness: float) -> None:
     _check_target(out, overwrite=False)
     meta = json.loads((data / "meta.json").read_text())
     settings = replace(ToySettings.from_dict(meta), inexactness=inexactness)
-    with _complete_or_absent(out) as folder:
+    with whole_folder(out) as folder:
         for index, name in enumerate(tqdm((data / "cameras.txt").read_text().split(), "inexact depth")):
             path = folder / name.replace(".png", "_depth.png")
             path.parent.mkdir(exist_ok=True)
@@ -131,10 +128,12 @@ def write_inexact_depth(data: Path, out: Path, inexactness: float) -> None:
 
 
 def _read_depth(path: Path) -> NDArray[np.uint16]:
-    image = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
-    if image is None:
+    # Not at the top: the processes that render would load the toolkit for it.
+    from ..data.images import read_depth_levels
+
+    if not path.is_file():
         raise FileNotFoundError(f"{path}: got no image, wanted an exact depth map of the data set")
-    return image.astype(np.uint16, casting="safe")
+    return read_depth_levels(path)
 
 
 def _write_images(folder: Path, dataset: ToyDataset, workers: int) -> NDArray[np.float32]:
@@ -176,22 +175,3 @@ def _check_target(out: Path, overwrite: bool) -> None:
     meta = out / "meta.json"
     if not meta.is_file() or json.loads(meta.read_text()).get("generator") != GENERATOR:
         raise FileExistsError(f"{out}: --overwrite replaces only what {GENERATOR} wrote")
-
-
-@contextmanager
-def _complete_or_absent(out: Path) -> Iterator[Path]:
-    """Gives a temporary folder beside ``out`` that takes its place after success."""
-    out.parent.mkdir(parents=True, exist_ok=True)
-    new, old = (out.with_name(f".{out.name}.{kind}-{os.getpid()}") for kind in ("new", "old"))
-    new.mkdir()
-    try:
-        yield new
-        if out.exists():
-            out.rename(old)
-        new.rename(out)
-    except BaseException:
-        shutil.rmtree(new, ignore_errors=True)
-        if old.exists() and not out.exists():
-            old.rename(out)
-        raise
-    shutil.rmtree(old, ignore_errors=True)

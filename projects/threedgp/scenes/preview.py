@@ -32,6 +32,9 @@ def contact_sheet(folder: Path, images: Sequence[str]) -> NDArray[np.uint8]:
 
 def _block(folder: Path, images: Sequence[str]) -> NDArray[np.uint8]:
     """Draws one row of images and their depth, under the names of their classes."""
+    # Not at the top: the processes that render would load the toolkit for it.
+    from ..data.images import read_depth_levels, read_image
+
     pitch = TILE + GAP
     sheet = np.full((HEADER + 3 * pitch, COLUMNS * pitch + GAP, 3), 255, np.uint8)
     for column, image in enumerate(images):
@@ -41,21 +44,14 @@ def _block(folder: Path, images: Sequence[str]) -> NDArray[np.uint8]:
         cv2.putText(sheet, name, where, cv2.FONT_HERSHEY_SIMPLEX, 0.42, INK, 1, cv2.LINE_AA)
         depth = image.replace(".png", "_depth.png")
         tiles = [
-            _fit(_read(folder / "train" / image)),
-            _depth_tile(_read(folder / "exact_depth" / depth)),
-            _depth_tile(_read(folder / "train" / depth)),
+            _fit(read_image(folder / "train" / image)[..., ::-1]),
+            _depth_tile(read_depth_levels(folder / "exact_depth" / depth)),
+            _depth_tile(read_depth_levels(folder / "train" / depth)),
         ]
         for row, tile in enumerate(tiles):
             top = HEADER + row * pitch
             sheet[top : top + TILE, left : left + TILE] = tile
     return sheet
-
-
-def _read(path: Path) -> NDArray:
-    image = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
-    if image is None:
-        raise OSError(f"{path}: got a file that is no image, wanted a PNG")
-    return image
 
 
 def _depth_tile(depth: NDArray) -> NDArray[np.uint8]:

@@ -26,10 +26,10 @@ import numpy as np
 import timm
 import torch
 import torch.nn.functional as F
-from PIL import Image
 from torch import Tensor, nn
 from tqdm import tqdm
 
+from ..data.images import read_depth_levels, read_image
 from ..engine.launch import existing_folder, write_atomically
 from ..evaluation import ordinal_error, scale_shift_invariant_rmse
 from ..scenes import CLASSES, ToySettings, encode_depth, render_scene
@@ -150,9 +150,9 @@ def load_training_scenes(data: Path) -> Scenes:
     names = (data / "cameras.txt").read_text().split()
     rgb, depth = [], []
     for name in tqdm(names, desc="reading", unit="image"):
-        rgb.append(np.asarray(Image.open(data / "train" / name)))
+        rgb.append(read_image(data / "train" / name))
         depth_file = data / "exact_depth" / name.replace(".png", "_depth.png")
-        depth.append(np.asarray(Image.open(depth_file)))
+        depth.append(read_depth_levels(depth_file))
     label = [CLASSES.index(Path(name).parent.name) for name in names]
     return as_scenes(rgb, depth, label)
 
