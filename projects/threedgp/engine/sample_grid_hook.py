@@ -57,7 +57,7 @@ class SampleGridHook(PeriodicHook):
         super().__init__(interval, interval_kimg)
         if num_samples < 1 or batch_size < 1:
             raise ValueError(
-                f"SampleGridHook: got num_samples={num_samples} and batch_size={batch_size}, wanted at least 1"
+                f"SampleGridHook: got num_samples={num_samples}, batch_size={batch_size}, wanted at least 1"
             )
         self.num_samples, self.seed, self.batch_size = num_samples, seed, batch_size
         self.sampling = Sampling(deterministic=True, truncation_psi=truncation_psi)
