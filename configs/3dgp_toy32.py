@@ -75,7 +75,7 @@ optim_wrapper = dict(
 # A small classifier of these scenes stands in for Inception: the names say so, these are no FID and no IS.
 _toy = dict(inception_path=f"{root}/networks/extractor.ts")
 _fid = dict(type="LocalFID", prefix="FID (toy classifier)", fake_nums=1024, real_nums=-1, **_toy)
-val_cfg = dict(_delete_=True, type="MultiValLoop")
+val_cfg = dict(_delete_=True, type="SeededValLoop")
 val_evaluator = dict(_delete_=True, type="Evaluator", metrics=[_fid])
 test_evaluator = dict(
     _delete_=True,

@@ -13,8 +13,11 @@ from tests.tiny import tiny_model_config
 REGISTERED = {
     DATASETS: ["ImageDepthDataset"],
     TRANSFORMS: ["FitSquare", "LoadDepth", "MirrorCamera", "OnPresentKeys"],
-    LOOPS: ["KimgTrainLoop"],
-    HOOKS: ["CameraHistogramHook", "LabelDistributionHook", "SampleGridHook", "ThroughputHook"],
+    LOOPS: ["KimgTrainLoop", "SeededTestLoop", "SeededValLoop"],
+    HOOKS: [
+        *("CameraHistogramHook", "EvaluationCheckHook", "LabelDistributionHook"),
+        *("SampleGridHook", "ThroughputHook"),
+    ],
     METRICS: [
         *("LocalFID", "LocalInceptionScore", "NonFlatnessScore"),
         *("CameraDistance", "DepthAccuracy", "IntraClassDiversity", "MultiViewConsistency"),

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # From an empty machine to a small trained 3DGP: installs, makes a training set, trains, evaluates and
-# renders, in at most ten minutes on two CPU cores. Everything lands in work_dirs/quickstart.
+# renders, in at most ten minutes on two CPU cores. Everything lands in work_dirs/quickstart, what --show
+# renders in work_dirs/quickstart-show.
 #
 #   bash tools/quickstart.sh                        trains on procedural scenes
 #   bash tools/quickstart.sh --show                 trains nothing, renders the model of the repository
@@ -13,6 +14,7 @@ set -euo pipefail
 
 ROOT="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)"
 OUT=work_dirs/quickstart
+OUT_SHOW=work_dirs/quickstart-show # apart, so that no picture or metric lies beside those of another model
 CONFIG=configs/3dgp_quickstart.py
 SHOWN=projects/threedgp/zoo/toy32 # .py and .pth, made by tools/model_converters/slim.py
 SHOWN_LABELS=(0 1 2 3 4 5 6 7)    # its classes, one after the other
@@ -126,17 +128,17 @@ check_show() {
     done
 }
 
-# Renders the model of the repository; what an earlier run trained stays where it is.
+# Renders the model of the repository.
 show() {
-    mkdir -p "$OUT"
-    rm -f -- "$OUT/samples.png" "$OUT/orbit.png" "$OUT/orbit.mp4"
-    step "rendering" "$PYTHON" tools/render.py "$SHOWN.py" "$SHOWN.pth" --out "$OUT" \
+    mkdir -p "$OUT_SHOW"
+    rm -f -- "$OUT_SHOW/samples.png" "$OUT_SHOW/orbit.png" "$OUT_SHOW/orbit.mp4"
+    step "rendering" "$PYTHON" tools/render.py "$SHOWN.py" "$SHOWN.pth" --out "$OUT_SHOW" \
         --labels "${SHOWN_LABELS[@]}" --orbits "${#SHOWN_LABELS[@]}"
     say "done in $((SECONDS / 60)) min $((SECONDS % 60)) s; look at:"
     printf '    %s  %s\n' \
-        "$OUT/samples.png" "samples: colour, depth, depth as the discriminator is shown it" \
-        "$OUT/orbit.mp4  " "a sample of each class seen by a moving camera, depth below" \
-        "$OUT/orbit.png  " "a few moments of that"
+        "$OUT_SHOW/samples.png" "samples: colour, depth, depth as the discriminator is shown it" \
+        "$OUT_SHOW/orbit.mp4  " "a sample of each class seen by a moving camera, depth below" \
+        "$OUT_SHOW/orbit.png  " "a few moments of that"
 }
 
 if [[ -n "$SHOW" ]]; then

@@ -30,6 +30,7 @@ default_hooks = dict(
         less_keys=None,
         greater_keys=None,
     ),
+    evaluation=dict(type="EvaluationCheckHook"),
 )
 custom_hooks = [
     dict(type="LabelDistributionHook"),
@@ -46,5 +47,6 @@ _fid = dict(type="LocalFID", real_nums=-1, **_inception)
 _is = dict(type="LocalInceptionScore", splits=10, **_inception)
 _nfs = dict(type="NonFlatnessScore", fake_nums=256)
 
+val_cfg, test_cfg = dict(type="SeededValLoop"), dict(type="SeededTestLoop")
 val_evaluator = dict(metrics=[dict(**_fid, fake_nums=2048), _nfs])
 test_evaluator = dict(metrics=[dict(**_fid, fake_nums=50000), dict(**_is, fake_nums=50000), _nfs])

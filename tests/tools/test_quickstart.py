@@ -71,22 +71,25 @@ def test_show_installs_and_renders_the_model_of_the_repository(repository, tmp_p
     run = quickstart("--show", cwd=tmp_path, root=repository)
     assert run.returncode == 0, run.stderr
     (call,) = (repository / "calls.txt").read_text().splitlines()
-    command = f"tools/render.py {SHOWN}.py {SHOWN}.pth --out work_dirs/quickstart --labels "
+    command = f"tools/render.py {SHOWN}.py {SHOWN}.pth --out work_dirs/quickstart-show --labels "
     assert call == command + "0 1 2 3 4 5 6 7 --orbits 8"
     assert "installing" in run.stdout
     for name in ("samples.png", "orbit.mp4", "orbit.png"):
-        assert f"    work_dirs/quickstart/{name}  " in run.stdout
+        assert f"    work_dirs/quickstart-show/{name}  " in run.stdout
 
 
-def test_show_keeps_what_was_trained_and_leaves_no_old_picture(repository, tmp_path):
-    out = repository / "work_dirs" / "quickstart"
-    (out / "train").mkdir(parents=True)
-    for name in ("curves.png", "metrics.md", "samples.png", "orbit.mp4"):
-        (out / name).touch()
+def test_show_keeps_all_of_a_trained_run_and_leaves_no_old_picture(repository, tmp_path):
+    trained, shown = (repository / "work_dirs" / name for name in ("quickstart", "quickstart-show"))
+    files = ("curves.png", "metrics.md", "orbit.mp4", "samples.png")
+    for folder in (trained, shown):
+        folder.mkdir(parents=True)
+        for name in files:
+            (folder / name).touch()
     (repository / "broken").touch()
     run = quickstart("--show", cwd=tmp_path, root=repository)
     assert run.returncode == 1 and "error: rendering: exit status 1" in run.stderr
-    assert sorted(path.name for path in out.iterdir()) == ["curves.png", "metrics.md", "train"]
+    assert sorted(path.name for path in trained.iterdir()) == sorted(files)
+    assert sorted(path.name for path in shown.iterdir()) == ["curves.png", "metrics.md"]
 
 
 @pytest.mark.parametrize("ending", ["py", "pth"])

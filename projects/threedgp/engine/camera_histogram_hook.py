@@ -42,6 +42,9 @@ class CameraHistogramHook(PeriodicHook):
         interval_kimg: Thousands of images between two histograms; instead of ``interval``.
         num_samples: Cameras drawn, the same every time.
         seed: What decides on them.
+
+    Raises:
+        ValueError: If there are to be no cameras.
     """
 
     def __init__(
@@ -52,6 +55,8 @@ class CameraHistogramHook(PeriodicHook):
         seed: int = 0,
     ) -> None:
         super().__init__(interval, interval_kimg)
+        if num_samples < 1:
+            raise ValueError(f"CameraHistogramHook: got num_samples={num_samples}, wanted at least 1")
         self.num_samples, self.seed = num_samples, seed
 
     def act(self, runner: Runner, step: int) -> None:

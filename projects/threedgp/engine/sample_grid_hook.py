@@ -1,14 +1,11 @@
 """Pictures of the same samples throughout training."""
 
-import random
-from collections.abc import Iterator, Sized
-from contextlib import contextmanager
+from collections.abc import Sized
 from itertools import chain
 from pathlib import Path
 from typing import cast
 
 import numpy as np
-import torch
 from jaxtyping import UInt8
 from mmagic.registry import HOOKS
 from mmengine.dataset import pseudo_collate
@@ -17,6 +14,7 @@ from mmengine.runner import Runner
 from torch.utils.data import Dataset
 
 from ..models.generator import GeneratorOutput, Sampling
+from ..random_states import random_state_kept
 from ..training.state_dicts import unwrap
 from ..training.threedgp import ThreeDGP
 from .fixed_inputs import FixedInputs, averaged_pose, draw_fixed_inputs
@@ -42,6 +40,9 @@ class SampleGridHook(PeriodicHook):
         seed: What decides on latents, classes, cameras and reals.
         truncation_psi: Truncation of the style codes; 1 for none.
         batch_size: Samples generated at a time.
+
+    Raises:
+        ValueError: If there are to be no samples.
     """
 
     def __init__(
@@ -54,6 +55,10 @@ class SampleGridHook(PeriodicHook):
         batch_size: int = 4,
     ) -> None:
         super().__init__(interval, interval_kimg)
+        if num_samples < 1 or batch_size < 1:
+            raise ValueError(
+                f"SampleGridHook: got num_samples={num_samples}, batch_size={batch_size}, wanted at least 1"
+            )
         self.num_samples, self.seed, self.batch_size = num_samples, seed, batch_size
         self.sampling = Sampling(deterministic=True, truncation_psi=truncation_psi)
 
@@ -125,7 +130,7 @@ def real_strips(model: ThreeDGP, dataset: Dataset, n: int, seed: int) -> list[St
         seed: What decides which.
     """
     indices = np.random.default_rng(seed).permutation(len(cast(Sized, dataset)))[:n]
-    with _random_state_kept():
+    with random_state_kept():
         batch = pseudo_collate([dataset[int(index)] for index in indices])
     samples = model.data_preprocessor(batch, True)["data_samples"]
     panels = [to_bytes(samples.gt_img)]
@@ -139,15 +144,3 @@ def strip_grid(strips: list[Strip]) -> UInt8[np.ndarray, "grid_h grid_w 3"]:
     columns = max(round((len(strips) / len(strips[0])) ** 0.5), 1)
     rows = [strips[start : start + columns] for start in range(0, len(strips), columns)]
     return image_grid([list(chain.from_iterable(row)) for row in rows])
-
-
-@contextmanager
-def _random_state_kept() -> Iterator[None]:
-    """Let pictures draw from the global random state without an effect on training."""
-    states = random.getstate(), np.random.get_state()
-    with torch.random.fork_rng(devices=[]):
-        try:
-            yield
-        finally:
-            random.setstate(states[0])
-            np.random.set_state(states[1])

@@ -1,21 +1,26 @@
 """Metrics."""
 
 from .camera_distance import CameraDistance, load_cameras
+from .checks import Checked, check_evaluation
 from .depth_accuracy import DepthAccuracy, draw_pairs, ordinal_error, scale_shift_invariant_rmse
 from .intra_class_diversity import IntraClassDiversity
 from .local_fid import LocalFID
 from .local_inception_score import LocalInceptionScore
 from .multi_view_consistency import MultiViewConsistency, view_errors
 from .non_flatness import NonFlatnessScore, depth_histograms, non_flatness_score
+from .seeded_evaluator import SeededEvaluator
 
 __all__ = [
     "CameraDistance",
+    "Checked",
     "DepthAccuracy",
     "IntraClassDiversity",
     "LocalFID",
     "LocalInceptionScore",
     "MultiViewConsistency",
     "NonFlatnessScore",
+    "SeededEvaluator",
+    "check_evaluation",
     "depth_histograms",
     "draw_pairs",
     "load_cameras",

@@ -73,6 +73,7 @@ class CameraDistance(SampledMetric):
 
     name = "CameraDistance"
     default_prefix = "CameraDistance"
+    needs = ("camera",)
 
     def __init__(
         self,

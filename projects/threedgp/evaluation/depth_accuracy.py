@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from mmagic.registry import METRICS
 from torch import Tensor, nn
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, Dataset
 
 from ..training.state_dicts import unwrap
 from .sampled_metric import Row, SampledMetric, load_script, mean_of_finite, rgb_from_bgr_bytes
@@ -119,6 +119,7 @@ class DepthAccuracy(SampledMetric):
 
     name = "DepthAccuracy"
     default_prefix = "DepthAccuracy"
+    needs = ("depth",)
 
     def __init__(
         self,
@@ -146,8 +147,31 @@ class DepthAccuracy(SampledMetric):
             dataloader: Unused.
         """
         super().prepare(module, dataloader)
+        self._to_device(unwrap(module))
+
+    def _to_device(self, model: nn.Module) -> None:
         if self.estimator is not None:
-            self.estimator.to(next(unwrap(module).parameters()).device)
+            self.estimator.to(next(model.parameters()).device)
+
+    def check(self, model: nn.Module, dataset: Dataset, samples: Sequence[dict]) -> None:
+        """Look for rendered depth in a first sample, and for what it is compared with.
+
+        Args:
+            model: The model.
+            dataset: Unused.
+            samples: What the model makes.
+
+        Raises:
+            ValueError: If either is missing, or they differ in their size.
+        """
+        super().check(model, dataset, samples)
+        if self.estimator is None and self.reference_key not in samples[0]:
+            raise ValueError(
+                f"DepthAccuracy: got estimator=None and no {self.reference_key!r} in the samples of a "
+                f"{type(model).__name__}, wanted {WANTED}"
+            )
+        self._to_device(model)
+        self._depths(samples)
 
     def process(self, data_batch: dict, data_samples: Sequence[dict]) -> None:
         """Measure the depth maps of a batch.
@@ -159,6 +183,16 @@ class DepthAccuracy(SampledMetric):
         """
         if self.is_full:
             return
+        depth, reference = self._depths(data_samples)
+        pairs = draw_pairs(self.num_pairs, depth[0].numel(), self.seed)
+        errors = [
+            scale_shift_invariant_rmse(depth, reference),
+            ordinal_error(depth, reference, pairs, self.threshold),
+        ]
+        self.fake_results += list(torch.stack(errors, dim=1).split(1))
+
+    def _depths(self, data_samples: Sequence[dict]) -> tuple[Float[Tensor, "n ..."], Float[Tensor, "n ..."]]:
+        """Rendered depth, and what it should be."""
         depth = self.stacked(data_samples, "depth")
         reference = self._reference(data_samples).to(depth.device)
         if reference.shape != depth.shape:
@@ -167,12 +201,7 @@ class DepthAccuracy(SampledMetric):
                 f"{field}: got depth of shape {tuple(reference.shape)}, wanted that of the rendered depth, "
                 f"{tuple(depth.shape)}"
             )
-        pairs = draw_pairs(self.num_pairs, depth[0].numel(), self.seed)
-        errors = [
-            scale_shift_invariant_rmse(depth, reference),
-            ordinal_error(depth, reference, pairs, self.threshold),
-        ]
-        self.fake_results += list(torch.stack(errors, dim=1).split(1))
+        return depth, reference
 
     def _reference(self, data_samples: Sequence[dict]) -> Float[Tensor, "n ..."]:
         if self.estimator is None:

@@ -2,19 +2,24 @@
 
 import hashlib
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from urllib.error import URLError
 
-import numpy as np
 import torch
 from mmagic.evaluation.functional.fid_inception import FID_WEIGHTS_URL
 from mmagic.evaluation.functional.inception_utils import TERO_INCEPTION_URL, load_inception
+from mmagic.evaluation.metrics.base_gen_metric import GenerativeMetric
 from mmagic.utils import MMAGIC_CACHE_DIR, download_from_url
 from mmengine.dataset import BaseDataset
 from torch import nn
 from torch.utils.data import Dataset
 
-SIZES_COMPARED = 1000
+from .dataset_identity import dataset_digest
+
+RECIPE = "evenly spread images, double precision"
+"""How statistics are made of features; another one makes other files."""
+
 # What torchvision downloads for IS.
 TORCHVISION_FILE = "inception_v3_google-0cc3c7bd.pth"
 
@@ -84,25 +89,71 @@ def _load_pytorch(metric: str) -> nn.Module:
     try:
         return load_inception(dict(type="PyTorch", normalize_input=False), metric)[0]
     except (URLError, OSError) as error:
-        name = FID_WEIGHTS_URL.split("/")[-1] if metric == "FID" else TORCHVISION_FILE
-        file = Path(torch.hub.get_dir(), "checkpoints", name)
         raise FileNotFoundError(
-            f"inception_style='PyTorch': no file {str(file)!r}, and it cannot be downloaded "
+            f"inception_style='PyTorch': no file {str(hub_file(metric))!r}, and it cannot be downloaded "
             f"({error}); put it there"
         ) from error
 
 
-def statistics_name(dataset: Dataset, style: str, path: str | None, real_nums: int) -> str:
+def check_network(metric: GenerativeMetric, samples: Sequence[dict]) -> None:
+    """Show a first image to a metric's network.
+
+    Args:
+        metric: FID or IS, on the samples' device.
+        samples: What the model makes.
+
+    Raises:
+        ValueError: If the network is none of the kind.
+    """
+    try:
+        with torch.no_grad():
+            metric.process({}, samples)
+    except RuntimeError as error:
+        raise ValueError(
+            f"inception_path: the network of {metric.prefix} takes no image ({str(error).splitlines()[-1]}), "
+            f"wanted StyleGAN's Inception as TorchScript: {TERO_INCEPTION_URL}"
+        ) from error
+    finally:
+        metric.fake_results.clear()
+
+
+def network_digest(style: str, path: str | None) -> str:
+    """Return a digest of the network's weights and code, or of the style where its file is not there.
+
+    Args:
+        style: Style of the network.
+        path: File of the network, see ``network_file``.
+    """
+    file = network_file(path) if style == "StyleGAN" else hub_file("FID")
+    content = file.read_bytes() if file.is_file() else b""
+    return hashlib.sha256(style.encode() + content).hexdigest()
+
+
+def hub_file(metric: str) -> Path:
+    """Return where the ``PyTorch`` style of a metric keeps its weights."""
+    name = FID_WEIGHTS_URL.split("/")[-1] if metric == "FID" else TORCHVISION_FILE
+    return Path(torch.hub.get_dir(), "checkpoints", name)
+
+
+def statistics_name(
+    dataset: Dataset,
+    style: str,
+    path: str | None,
+    real_nums: int,
+    preprocessor: nn.Module | None = None,
+    network: str | None = None,
+) -> str:
     """Name the file of real statistics after everything they depend on.
 
-    That is the list of images and labels, the sizes of up to 1000 of the files, the pipeline, the
-    number of images used, and the network.
+    That is what the images depend on, see ``dataset_digest``, which of them are used, and the network.
 
     Args:
         dataset: The real images.
         style: Style of the network.
         path: File of the network, see ``network_file``.
         real_nums: Images used, -1 for all.
+        preprocessor: The model's data preprocessor.
+        network: Digest of the network that is used; None for that of the file as it is now.
 
     Raises:
         ValueError: If the dataset is a wrapper of others, which does not list its images.
@@ -112,18 +163,7 @@ def statistics_name(dataset: Dataset, style: str, path: str | None, real_nums: i
             f"inception_pkl: got None for a {type(dataset).__name__}, wanted a file name of its "
             "own for each choice of images, resolution and network"
         )
-    known = hashlib.sha256(repr((style, real_nums, len(dataset), dataset.pipeline)).encode())
-    known.update(repr(_listing(dataset)).encode())
-    if style == "StyleGAN":
-        known.update(network_file(path).read_bytes())
-    return f"threedgp_fid_{known.hexdigest()[:16]}.pkl"
-
-
-def _listing(dataset: BaseDataset) -> tuple[str, list[int]]:
-    if dataset.serialize_data:
-        listed = hashlib.sha256(dataset.data_bytes.tobytes()).hexdigest()
-    else:
-        listed = repr(dataset.data_list)
-    some = np.linspace(0, len(dataset) - 1, min(len(dataset), SIZES_COMPARED)).astype(int)
-    infos = [dataset.get_data_info(int(index)) for index in some]
-    return listed, [os.path.getsize(info["gt_path"]) for info in infos if "gt_path" in info]
+    count = len(dataset) if real_nums == -1 else min(real_nums, len(dataset))
+    network = network or network_digest(style, path)
+    known = (RECIPE, count, network, dataset_digest(dataset, preprocessor))
+    return f"threedgp_fid_{hashlib.sha256(repr(known).encode()).hexdigest()[:16]}.pkl"

@@ -57,15 +57,29 @@ def choose_images(dataset: Dataset, per_class: int, conditional: bool) -> list[t
     return chosen
 
 
-def _labels(dataset: Dataset, conditional: bool) -> list[int]:
+def check_labels(dataset: Dataset) -> None:
+    """Refuse a dataset that does not tell the class of its images.
+
+    Args:
+        dataset: The real images.
+
+    Raises:
+        ValueError: If it does not.
+    """
     size = len(dataset)  # type: ignore[arg-type]
-    if not conditional:
-        return [0] * size
     if not isinstance(dataset, BaseDataset) or (size and "gt_label" not in dataset.get_data_info(0)):
         raise ValueError(
             f"dataset: got a {type(dataset).__name__} without gt_label for a conditional model, wanted a "
             "dataset that tells the class of each image"
         )
+
+
+def _labels(dataset: Dataset, conditional: bool) -> list[int]:
+    size = len(dataset)  # type: ignore[arg-type]
+    if not conditional:
+        return [0] * size
+    check_labels(dataset)
+    assert isinstance(dataset, BaseDataset)
     return [int(torch.as_tensor(dataset.get_data_info(i)["gt_label"]).reshape(())) for i in range(size)]
 
 
@@ -98,6 +112,7 @@ class IntraClassDiversity(SampledMetric):
 
     name = "IntraClassDiversity"
     default_prefix = "IntraClassDiversity"
+    needs = ("fake_img",)
 
     def __init__(
         self,
@@ -115,6 +130,21 @@ class IntraClassDiversity(SampledMetric):
             raise ValueError(f"per_class: got {per_class}, wanted at least 2, a pair")
         self.distance = load_distance(extractor, lpips_path)
         self.per_class = per_class
+
+    def check(self, model: nn.Module, dataset: Dataset, samples: Sequence[dict]) -> None:
+        """Look for images in a first sample, and for the classes of the real ones.
+
+        Args:
+            model: The model.
+            dataset: The real images.
+            samples: What the model makes.
+
+        Raises:
+            ValueError: If either is missing.
+        """
+        super().check(model, dataset, samples)
+        if getattr(model, "num_classes", None):
+            check_labels(dataset)
 
     def prepare(self, module: nn.Module, dataloader: DataLoader) -> None:
         """Measure the real images, in the main process.

@@ -1,12 +1,14 @@
 """Inception score that says what is missing."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from mmagic.evaluation.metrics import InceptionScore
 from mmagic.registry import METRICS
 from torch import nn
+from torch.utils.data import DataLoader, Dataset
 
-from .inception import load_network
+from .inception import check_network, load_network
 
 
 @METRICS.register_module()
@@ -54,3 +56,17 @@ class LocalInceptionScore(InceptionScore):
 
     def _load_inception(self, inception_style: str, inception_path: str | None) -> tuple[nn.Module, str]:
         return load_network(inception_style, inception_path, "IS")
+
+    def check(self, model: nn.Module, dataset: Dataset, samples: Sequence[dict]) -> None:
+        """Try the network.
+
+        Args:
+            model: The model.
+            dataset: The real images, unused.
+            samples: What the model makes.
+
+        Raises:
+            ValueError: If the network is none of the kind.
+        """
+        self.prepare(model, DataLoader(dataset))
+        check_network(self, samples)

@@ -88,6 +88,7 @@ class MultiViewConsistency(SampledMetric):
 
     name = "MultiViewConsistency"
     default_prefix = "MultiViewConsistency"
+    needs = ("noise", "camera", "depth")
 
     def __init__(
         self,

@@ -7,10 +7,11 @@ from jaxtyping import Float
 from mmagic.evaluation.metrics.base_gen_metric import GenerativeMetric
 from mmagic.registry import METRICS
 from torch import Tensor, nn
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, Dataset
 
 from ..training.state_dicts import unwrap
 from ..training.threedgp import ThreeDGP
+from .sampled_metric import check_fields
 
 FRONTAL = dict(camera="mean", marching=dict(cut_quantile=0.5))
 
@@ -81,6 +82,19 @@ class NonFlatnessScore(GenerativeMetric):
         self.bins = bins
         # Metrics of one mode share their samples, and the evaluator does not look at sample_kwargs.
         self.SAMPLER_MODE = f"{type(self).__name__} {sample_kwargs}"
+
+    def check(self, model: nn.Module, dataset: Dataset, samples: Sequence[dict]) -> None:
+        """Look for depth in a first sample.
+
+        Args:
+            model: The model.
+            dataset: Unused.
+            samples: What the model makes.
+
+        Raises:
+            ValueError: If there is none.
+        """
+        check_fields(self, ("depth",), model, samples)
 
     def prepare(self, module: nn.Module, dataloader: DataLoader) -> None:
         """Take the depth range from the model.

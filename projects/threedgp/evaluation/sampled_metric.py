@@ -9,6 +9,7 @@ import torch
 from jaxtyping import Float, Int
 from mmagic.evaluation.metrics.base_gen_metric import GenerativeMetric
 from torch import Tensor, nn
+from torch.utils.data import Dataset
 
 Row = Float[Tensor, "1 values"]
 """What a metric keeps of one sample; rows of all processes are gathered."""
@@ -54,6 +55,22 @@ class SampledMetric(GenerativeMetric):
         """Whether this process has the results it was asked for."""
         return len(self.fake_results) >= self.fake_nums_per_device
 
+    needs: tuple[str, ...] = ()
+    """Fields of the samples that it measures."""
+
+    def check(self, model: nn.Module, dataset: Dataset, samples: Sequence[dict]) -> None:
+        """Look for what is measured in a first sample.
+
+        Args:
+            model: The model.
+            dataset: The real images.
+            samples: What the model makes.
+
+        Raises:
+            ValueError: If the samples lack a field.
+        """
+        check_fields(self, self.needs, model, samples)
+
     def stacked(self, data_samples: Sequence[Mapping], key: str) -> Float[Tensor, "n ..."]:
         """Return a field of all samples of a batch.
 
@@ -74,6 +91,28 @@ class SampledMetric(GenerativeMetric):
         if any("gt_label" not in each for each in data_samples):
             return None
         return torch.cat([each["gt_label"]["label"].reshape(1) for each in data_samples])
+
+
+def check_fields(
+    metric: GenerativeMetric, needs: Sequence[str], model: nn.Module, samples: Sequence[Mapping]
+) -> None:
+    """Refuse a model whose samples lack what a metric measures.
+
+    Args:
+        metric: The metric.
+        needs: Names of the fields.
+        model: The model.
+        samples: What the model makes.
+
+    Raises:
+        ValueError: If there is nothing under a name.
+    """
+    for name in needs:
+        if samples[0].get(metric.sample_model, {}).get(name, samples[0].get(name)) is None:
+            raise ValueError(
+                f"{type(metric).__name__}: got samples of a {type(model).__name__} without {name!r}, wanted "
+                "a model that makes it"
+            )
 
 
 def by_class(results: Iterable[Labelled]) -> dict[int, list[Tensor]]:

@@ -1,0 +1,78 @@
+"""Files of statistics that took long to make: whole or absent, and read by one process for all."""
+
+import os
+import pickle
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from mmengine.dist import broadcast_object_list, is_main_process
+from mmengine.logging import print_log
+
+Statistics = dict[str, Any]
+
+
+def read_or_make(
+    path: Path, keys: Sequence[str], make: Callable[[], Statistics | None], keep: Callable[[], bool]
+) -> Statistics | None:
+    """Return kept statistics, or make and keep them.
+
+    The main process alone looks for the file, so that all processes make the statistics or none does,
+    whatever other jobs write meanwhile. A file that cannot be read, or lacks something, is made anew.
+
+    Args:
+        path: The file.
+        keys: Arrays of finite numbers that it has to hold.
+        make: Called by all processes; what it returns in the main one counts.
+        keep: Whether what was made is still true; asked in the main process.
+
+    Returns:
+        The statistics in the main process, None in the others.
+    """
+    found = [read_whole(path, keys) if is_main_process() else None]
+    is_there = [found[0] is not None]
+    broadcast_object_list(is_there)
+    if is_there[0]:
+        return found[0]
+    made = make()
+    if not is_main_process():
+        return None
+    if made is not None and keep():
+        write_whole(path, made)
+    return made
+
+
+def read_whole(path: Path, keys: Sequence[str]) -> Statistics | None:
+    """Return the content of a file of statistics; None if there is none or it is broken, which is said.
+
+    Args:
+        path: The file.
+        keys: Arrays of finite numbers that it has to hold.
+    """
+    if not path.is_file():
+        return None
+    try:
+        statistics = pickle.loads(path.read_bytes())
+        whole = all(np.isfinite(statistics[key]).all() for key in keys)
+    except Exception:  # a cut or foreign pickle raises almost anything
+        whole = False
+    if whole:
+        return statistics
+    print_log(f"{path}: statistics that are not whole, made anew", "current")
+    return None
+
+
+def write_whole(path: Path, statistics: Statistics) -> None:
+    """Write a file of statistics under a name of this process's own, and then give it the right one.
+
+    Args:
+        path: The file; its folder is made if it is missing.
+        statistics: Its content.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
+        pickle.dump(statistics, file)
+    os.chmod(file.name, 0o644)
+    os.replace(file.name, path)
