@@ -14,7 +14,10 @@ REGISTERED = {
     DATASETS: ["ImageDepthDataset"],
     TRANSFORMS: ["FitSquare", "LoadDepth", "MirrorCamera", "OnPresentKeys"],
     LOOPS: ["KimgTrainLoop"],
-    HOOKS: ["CameraHistogramHook", "LabelDistributionHook", "SampleGridHook", "ThroughputHook"],
+    HOOKS: [
+        *("CameraHistogramHook", "DivergenceHook", "LabelDistributionHook"),
+        *("SampleGridHook", "ThroughputHook", "WholeCheckpointHook"),
+    ],
     METRICS: [
         *("LocalFID", "LocalInceptionScore", "NonFlatnessScore"),
         *("CameraDistance", "DepthAccuracy", "IntraClassDiversity", "MultiViewConsistency"),

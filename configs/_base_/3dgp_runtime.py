@@ -21,7 +21,7 @@ log_processor = dict(type="LogProcessor", by_epoch=False, window_size=50)
 default_hooks = dict(
     logger=dict(type="LoggerHook", interval=50, log_metric_by_epoch=False),
     checkpoint=dict(
-        type="CheckpointHook",
+        type="WholeCheckpointHook",
         interval=2000,
         by_epoch=False,
         max_keep_ckpts=5,
@@ -30,6 +30,7 @@ default_hooks = dict(
         less_keys=None,
         greater_keys=None,
     ),
+    divergence=dict(type="DivergenceHook"),
 )
 custom_hooks = [
     dict(type="LabelDistributionHook"),
