@@ -79,8 +79,8 @@ class WholeCheckpointHook(CheckpointHook):
     def before_train(self, runner: Runner) -> None:
         """Look for the best checkpoints of earlier runs in this folder, not where it was copied from."""
         super().before_train(runner)
-        if getattr(self, "best_ckpt_path", None):
-            self.best_ckpt_path = self._here(self.best_ckpt_path)
+        if (path := getattr(self, "best_ckpt_path", None)) is not None:
+            self.best_ckpt_path = self._here(path)
         for key, path in getattr(self, "best_ckpt_path_dict", {}).items():
             self.best_ckpt_path_dict[key] = path and self._here(path)
 
@@ -166,8 +166,8 @@ def check_classes(stored: ClassNames, present: ClassNames, name: str, strict: bo
         return
     if strict:
         raise ValueError(
-            f"checkpoint {name}: {difference}. Give the dataset's `classes` the checkpoint's order, or use its "
-            f"weights for other classes, without --resume, by load_from={name} model.strict_load=False"
+            f"checkpoint {name}: {difference}. Give the dataset's `classes` the checkpoint's order, or use "
+            f"its weights for other classes, without --resume, by load_from={name} model.strict_load=False"
         )
     print_log(f"checkpoint {name}: {difference}", logger="current", level=logging.WARNING)
 

@@ -1,0 +1,28 @@
+"""A table whose rows are not finite is refused when it is opened."""
+
+import numpy as np
+import pytest
+
+from projects.threedgp.data import row_table
+from projects.threedgp.data.row_table import RowTable
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("dtype", [np.float16, np.float32])
+def test_rows_that_are_not_finite_are_counted_and_the_first_is_named(tmp_path, monkeypatch, value, dtype):
+    monkeypatch.setattr(row_table, "ROWS_AT_ONCE", 4)
+    rows = np.ones((11, 3), dtype)
+    (tmp_path / "f.txt").write_text("\n".join(f"a/{i}.png" for i in range(11)) + "\n")
+    np.save(tmp_path / "f.npy", rows)
+    assert len(RowTable(tmp_path / "f.npy")) == 11
+    rows[[6, 9], 2] = value
+    np.save(tmp_path / "f.npy", rows)
+    message = r"features='.*f.npy': 2 of 11 rows hold NaN or infinity, the first is row 6 \(a/6.png\)"
+    with pytest.raises(ValueError, match=message):
+        RowTable(tmp_path / "f.npy", field="features")
+
+
+def test_a_table_without_rows_opens(tmp_path):
+    np.save(tmp_path / "f.npy", np.ones((0, 3)))
+    (tmp_path / "f.txt").write_text("")
+    assert len(RowTable(tmp_path / "f.npy")) == 0
