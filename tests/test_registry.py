@@ -15,8 +15,8 @@ REGISTERED = {
     TRANSFORMS: ["FitSquare", "LoadDepth", "MirrorCamera", "OnPresentKeys"],
     LOOPS: ["KimgTrainLoop", "SeededTestLoop", "SeededValLoop"],
     HOOKS: [
-        *("CameraHistogramHook", "EvaluationCheckHook", "LabelDistributionHook"),
-        *("SampleGridHook", "ThroughputHook"),
+        *("CameraHistogramHook", "DivergenceHook", "EvaluationCheckHook"),
+        *("LabelDistributionHook", "SampleGridHook", "ThroughputHook", "WholeCheckpointHook"),
     ],
     METRICS: [
         *("LocalFID", "LocalInceptionScore", "NonFlatnessScore"),

@@ -68,7 +68,7 @@ def runner(work_dir: Path, model: dict | object, experiment: str = "tiny", **arg
         experiment_name=f"{experiment}_{next(RUNS)}",
         default_hooks=dict(
             logger=dict(type="LoggerHook", interval=1, log_metric_by_epoch=False),
-            checkpoint=dict(type="CheckpointHook", interval=1, by_epoch=False),
+            checkpoint=dict(type="WholeCheckpointHook", interval=1, by_epoch=False),
         ),
         visualizer=dict(type="Visualizer", vis_backends=[dict(type="LocalVisBackend")]),
     )

@@ -21,7 +21,7 @@ log_processor = dict(type="LogProcessor", by_epoch=False, window_size=50)
 default_hooks = dict(
     logger=dict(type="LoggerHook", interval=50, log_metric_by_epoch=False),
     checkpoint=dict(
-        type="CheckpointHook",
+        type="WholeCheckpointHook",
         interval=2000,
         by_epoch=False,
         max_keep_ckpts=5,
@@ -31,6 +31,7 @@ default_hooks = dict(
         greater_keys=None,
     ),
     evaluation=dict(type="EvaluationCheckHook"),
+    divergence=dict(type="DivergenceHook"),
 )
 custom_hooks = [
     dict(type="LabelDistributionHook"),

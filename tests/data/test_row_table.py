@@ -1,10 +1,12 @@
-"""Lists of names survive every legal file name, and plain lists of before are read as before."""
+"""Lists of names survive every legal file name; a table whose rows are not finite is refused when it is opened."""
 
 import os
 
+import numpy as np
 import pytest
 
-from projects.threedgp.data.row_table import read_names, write_names
+from projects.threedgp.data import row_table
+from projects.threedgp.data.row_table import RowTable, read_names, write_names
 
 STRANGE = [
     "line\nend.png",
@@ -33,3 +35,24 @@ def test_plain_names_stand_as_they_are(tmp_path):
 def test_plain_lists_are_read(tmp_path, text):
     (tmp_path / "names.txt").write_text(text, newline="")
     assert read_names(tmp_path / "names.txt") == ["a.png", '"q".png']
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("dtype", [np.float16, np.float32])
+def test_rows_that_are_not_finite_are_counted_and_the_first_is_named(tmp_path, monkeypatch, value, dtype):
+    monkeypatch.setattr(row_table, "ROWS_AT_ONCE", 4)
+    rows = np.ones((11, 3), dtype)
+    (tmp_path / "f.txt").write_text("\n".join(f"a/{i}.png" for i in range(11)) + "\n")
+    np.save(tmp_path / "f.npy", rows)
+    assert len(RowTable(tmp_path / "f.npy")) == 11
+    rows[[6, 9], 2] = value
+    np.save(tmp_path / "f.npy", rows)
+    message = r"features='.*f.npy': 2 of 11 rows hold NaN or infinity, the first is row 6 \(a/6.png\)"
+    with pytest.raises(ValueError, match=message):
+        RowTable(tmp_path / "f.npy", field="features")
+
+
+def test_a_table_without_rows_opens(tmp_path):
+    np.save(tmp_path / "f.npy", np.ones((0, 3)))
+    (tmp_path / "f.txt").write_text("")
+    assert len(RowTable(tmp_path / "f.npy")) == 0

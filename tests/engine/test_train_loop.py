@@ -1,5 +1,6 @@
 """Training is as long as the images it sees, and continues where it ended."""
 
+import shutil
 import time
 from itertools import islice
 
@@ -29,8 +30,9 @@ class Numbers(BaseDataset):
 class Notebook(BaseModel):
     """A model that counts its images, and takes down which they were and a random number."""
 
-    def __init__(self, counts: bool = True):
+    def __init__(self, counts: bool = True, processes: int = 1):
         super().__init__()
+        self.processes = processes
         self.weight = nn.Parameter(torch.zeros(()))
         if counts:
             self.register_buffer("images_seen", torch.zeros((), dtype=torch.long))
@@ -39,7 +41,7 @@ class Notebook(BaseModel):
     def train_step(self, data, optim_wrapper):
         self.numbers += data["number"].tolist()
         self.random.append(torch.rand(()).item())
-        self.images_seen += len(data["number"])
+        self.images_seen += len(data["number"]) * self.processes
         return dict(loss=self.weight.detach())
 
     def forward(self, *inputs):
@@ -137,21 +139,48 @@ def test_resume_with_another_batch_size_goes_on_at_the_right_image(tmp_path):
     assert rest.numbers == whole.numbers[40:]
 
 
-def test_processes_share_the_order_after_a_resume():
-    one = islice(InfiniteSampler(range(23), seed=3)._infinite_indices(), 40, 60)
-    both = []
-    for rank in range(2):
-        sampler = InfiniteSampler(range(23), seed=3)
-        sampler.rank, sampler.world_size = rank, 2
-        indices = islice(sampler._infinite_indices(), 40 + rank, None, 2)
-        both.append(list(islice(indices, 10)))
-    assert [i for pair in zip(*both, strict=True) for i in pair] == list(one)
+def as_process(monkeypatch, rank: int, processes: int) -> None:
+    """Let this process be one of several, for its sampler and for the loop."""
+    monkeypatch.setattr("mmengine.dataset.sampler.get_dist_info", lambda: (rank, processes))
+    monkeypatch.setattr("projects.threedgp.engine.train_loop.get_world_size", lambda: processes)
 
 
-def test_loaded_weights_begin_a_new_training(tmp_path):
+@pytest.mark.parametrize("processes, batch_size", [(2, 2), (4, 1)])
+def test_resumed_with_more_processes_each_loads_its_own_images(tmp_path, monkeypatch, processes, batch_size):
+    whole = train(tmp_path / "whole", 0.064)
+    train(tmp_path / "parts", 0.04)
+    each = []
+    for rank in range(processes):
+        as_process(monkeypatch, rank, processes)
+        copy = shutil.copytree(tmp_path / "parts", tmp_path / f"rank{rank}")
+        model = Notebook(processes=processes)
+        each.append(train(copy, 0.064, batch_size, model=model, resume=True).numbers)
+    assert [number for turn in zip(*each, strict=True) for number in turn] == whole.numbers[40:64]
+
+
+@pytest.mark.parametrize("start_kimg, trained", [(None, 60), (0, 60), (0.02, 40), ("checkpoint", 20)])
+def test_loaded_weights_begin_a_new_training_where_start_kimg_says(tmp_path, start_kimg, trained):
+    whole = train(tmp_path / "whole", 0.06)
     train(tmp_path / "first", 0.04)
-    second = train(tmp_path / "second", 0.02, load_from=str(tmp_path / "first" / "iter_10.pth"))
-    assert second.images_seen == 20 and len(second.numbers) == 20
+    config = dict(type="KimgTrainLoop", total_kimg=0.06, start_kimg=start_kimg)
+    run = runner(tmp_path, 0.06, train_cfg=config, load_from=str(tmp_path / "first" / "iter_10.pth"))
+    second = run.train()
+    assert second.images_seen == 60 and run.iter == 15
+    assert second.numbers == whole.numbers[60 - trained :]
+
+
+@pytest.mark.parametrize("start_kimg", [-1, "checkpiont"])
+def test_a_start_that_is_no_number_is_refused(tmp_path, start_kimg):
+    config = dict(type="KimgTrainLoop", total_kimg=0.06, start_kimg=start_kimg)
+    with pytest.raises(ValueError, match=rf"start_kimg: got {start_kimg!r}, wanted a number from 0 on"):
+        _ = runner(tmp_path, 0.06, train_cfg=config).train_loop
+
+
+def test_a_training_that_begins_at_its_end_is_refused(tmp_path):
+    train(tmp_path / "first", 0.04)
+    config = dict(type="KimgTrainLoop", total_kimg=0.04, start_kimg="checkpoint")
+    with pytest.raises(ValueError, match=r"total_kimg: got 0.04, wanted more than the 0.04 kimg"):
+        train(tmp_path, 0.04, train_cfg=config, load_from=str(tmp_path / "first" / "iter_10.pth"))
 
 
 def test_a_model_that_does_not_count_is_refused(tmp_path):

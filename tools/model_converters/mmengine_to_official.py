@@ -13,12 +13,12 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 import torch
-from mmengine.runner.checkpoint import CheckpointLoader
 from safetensors.torch import save_file
 from torch import Tensor
 
 from projects.threedgp.apis.loading import load_model
 from projects.threedgp.engine import launch
+from projects.threedgp.engine.checkpoint_loading import read_checkpoint
 from projects.threedgp.official.names import export_official
 from projects.threedgp.training.threedgp import ThreeDGP
 from tools.model_converters.official_to_mmengine import write_whole
@@ -41,7 +41,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Converts the checkpoint of the command line."""
     args = parse_arguments(argv)
     model, _ = load_model(args.config, args.checkpoint, "cpu")
-    meta = CheckpointLoader.load_checkpoint(args.checkpoint, map_location="cpu").get("meta") or {}
+    meta = read_checkpoint(args.checkpoint).get("meta") or {}
     tensors = official_tensors(model, meta.get("official_derived") or {})
     about = {"format": "pt", "images_seen": str(model.images_seen.item())}
     args.out.parent.mkdir(parents=True, exist_ok=True)

@@ -20,11 +20,11 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 import torch
 from mmengine.config import Config
-from mmengine.runner import CheckpointLoader
 from torch import Tensor
 
-from projects.threedgp.apis.loading import SAMPLING_ONLY, ClassNames, load_model, sampling_config
+from projects.threedgp.apis.loading import SAMPLING_ONLY, load_model, sampling_config
 from projects.threedgp.engine import launch
+from projects.threedgp.engine.checkpoint_loading import ClassNames, read_checkpoint
 from projects.threedgp.training.threedgp import ThreeDGP
 from tools.model_converters.official_to_mmengine import write_whole
 
@@ -64,7 +64,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     args = parse_arguments(argv)
     config = Config.fromfile(args.config)
     model, names = load_model(config, args.checkpoint, "cpu")
-    source = CheckpointLoader.load_checkpoint(args.checkpoint, map_location="cpu")
+    source = read_checkpoint(args.checkpoint)
     if (source.get("meta") or {}).get(SAMPLING_ONLY):
         raise ValueError(f"CHECKPOINT: got {args.checkpoint}, which is for sampling only already")
     checkpoint = slim_checkpoint(model, names, Path(args.checkpoint).name, DTYPES[args.dtype])

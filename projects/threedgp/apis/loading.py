@@ -9,11 +9,12 @@ import torch
 from mmagic.registry import MODELS
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
-from mmengine.runner import CheckpointLoader, load_state_dict
+from mmengine.runner import load_state_dict
 
+from ..engine.checkpoint_loading import ClassNames, class_names, read_checkpoint, stored_class_names
+from ..engine.whole_checkpoint_hook import check_classes
 from ..training.threedgp import ThreeDGP
 
-ClassNames = tuple[str, ...] | None
 SAMPLING_ONLY = "sampling_only"
 """Key in a checkpoint's ``meta`` that says: as of ``tools/model_converters/slim.py``."""
 
@@ -49,17 +50,21 @@ def load_model(
 
     Raises:
         FileNotFoundError: If the config or the checkpoint does not exist.
-        ValueError: If the config's model is no ``ThreeDGP``, or the checkpoint is none or does not fit it.
+        ValueError: If the config's model is no ``ThreeDGP``, or the checkpoint is none or does not fit it, or
+            has other classes than the config names.
     """
     config = config if isinstance(config, Config) else Config.fromfile(str(config))
     init_default_scope("mmagic")
-    stored = {} if checkpoint is None else _read(str(checkpoint))
+    stored = {} if checkpoint is None else read_checkpoint(checkpoint)
     meta = stored.get("meta") or {}
     model = _build(sampling_config(config) if meta.get(SAMPLING_ONLY) else config.get("model") or {})
     if checkpoint is not None:
         weights = stored.get("state_dict", stored)
         load_state_dict(model, {name.removeprefix("module."): value for name, value in weights.items()})
-    names = _names_in(meta.get("dataset_meta")) or _find_class_names(config)
+    known, wanted = stored_class_names(stored), _find_class_names(config)
+    if model.num_classes:
+        check_classes(known, wanted, str(checkpoint), model.strict_load)
+    names = known or wanted
     if names is not None and len(names) != (model.num_classes or 0):
         names = None
     device = device or ("cuda" if torch.cuda.is_available() else "cpu")
@@ -87,23 +92,9 @@ def _build(given: Mapping[str, Any]) -> ThreeDGP:
     return model
 
 
-def _read(checkpoint: str) -> dict[str, Any]:
-    if "://" not in checkpoint and not Path(checkpoint).expanduser().is_file():
-        raise FileNotFoundError(f"checkpoint: got {checkpoint!r}, wanted an existing file")
-    stored = CheckpointLoader.load_checkpoint(checkpoint, map_location="cpu")
-    if not isinstance(stored, dict):
-        raise ValueError(f"checkpoint: got a {type(stored).__name__} in {checkpoint!r}, wanted a dict")
-    return stored
-
-
 def _find_class_names(config: Config) -> ClassNames:
     datasets: list[Any] = [config.get("metainfo")]
     for loader in ("train_dataloader", "val_dataloader", "test_dataloader"):
         dataset = (config.get(loader) or {}).get("dataset") or {}
         datasets += [dataset, dataset.get("metainfo")]
-    return next((names for names in map(_names_in, datasets) if names), None)
-
-
-def _names_in(holder: Any) -> ClassNames:
-    names = holder.get("classes") if isinstance(holder, Mapping) else None
-    return tuple(map(str, names)) if isinstance(names, list | tuple) and names else None
+    return next((names for names in map(class_names, datasets) if names), None)

@@ -12,6 +12,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 ABSENT = -1
+ROWS_AT_ONCE = 4096
 
 
 def names_path(path: str | Path) -> Path:
@@ -57,7 +58,7 @@ class RowTable:
 
     Raises:
         FileNotFoundError: If the array or its list of names is missing.
-        ValueError: If the array is not (n, d) floating point, or rows and names do not match.
+        ValueError: If the array is not (n, d) floating point or not finite, or rows and names do not match.
     """
 
     def __init__(self, path: str | Path, columns: int | None = None, field: str = "path") -> None:
@@ -66,6 +67,7 @@ class RowTable:
         self._rows: np.memmap | None = None
         self._check_files()
         self._check_array(columns)
+        self._check_finite()
 
     def _check_files(self) -> None:
         for file in (self.path, names_path(self.path)):
@@ -86,6 +88,25 @@ class RowTable:
             raise ValueError(
                 f"{self.field}={str(self.path)!r}: got an array {rows.shape} of {rows.dtype}, wanted {wanted}"
             )
+
+    def _check_finite(self) -> None:
+        broken = np.concatenate(
+            [
+                start + np.flatnonzero(~np.isfinite(self.rows[start : start + ROWS_AT_ONCE]).all(axis=1))
+                for start in range(0, len(self), ROWS_AT_ONCE)
+            ]
+            or [np.empty(0, dtype=np.int64)]
+        )
+        if not len(broken):
+            return
+        first = int(broken[0])
+        lines = names_path(self.path).read_text(encoding="utf-8").splitlines()
+        name = lines[first] if first < len(lines) else "?"
+        raise ValueError(
+            f"{self.field}={str(self.path)!r}: {len(broken)} of {len(self)} rows hold NaN or infinity, the "
+            f"first is row {first} ({name}); training on them would stand still without a warning, wanted "
+            "finite numbers"
+        )
 
     @property
     def rows(self) -> np.ndarray:

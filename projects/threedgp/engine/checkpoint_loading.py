@@ -1,40 +1,165 @@
-"""Lets mmengine read the Runner's checkpoints with torch >= 2.6; importing this module does it."""
+"""The one door through which checkpoints come in, and which of a run's is the newest whole one."""
 
-import inspect
+import logging
 import os
+import pickle
+import re
+import zipfile
+import zlib
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import torch
-from mmengine.runner import checkpoint as mmengine_checkpoint
+from mmengine.logging import print_log
+from mmengine.runner import CheckpointLoader
+
+POINTER = "last_checkpoint"
+_STEP = re.compile(r"(?:iter|epoch)_(\d+)\.pth")
+
+ClassNames = tuple[str, ...] | None
 
 
-def load_from_local(filename: str, map_location: Any | None = None) -> dict:
-    """Load a checkpoint of the Runner from a local file, whatever objects it holds.
-
-    Unpickling can run code: load only checkpoints you trust.
+def read_checkpoint(source: str | Path, map_location: Any | None = "cpu") -> dict[str, Any]:
+    """Read a checkpoint, as the Runner, the inferencer and the converters all do.
 
     Args:
-        filename: Path of the checkpoint; ``~`` is expanded.
+        source: Path or URL.
         map_location: As in :func:`torch.load`.
 
     Raises:
         FileNotFoundError: If there is no such file.
+        ValueError: If the file is cut, damaged or no checkpoint.
+    """
+    stored = CheckpointLoader.load_checkpoint(str(source), map_location=map_location)
+    if not isinstance(stored, dict):
+        raise ValueError(f"checkpoint: got a {type(stored).__name__} in {str(source)!r}, wanted a dict")
+    return stored
+
+
+def class_names(holder: Any) -> ClassNames:
+    """Names of the classes in the order of their labels, if metainfo, or a config of data, has them."""
+    names = holder.get("classes") if isinstance(holder, Mapping) else None
+    return tuple(map(str, names)) if isinstance(names, list | tuple) and names else None
+
+
+def stored_class_names(checkpoint: Mapping[str, Any]) -> ClassNames:
+    """Names of the classes that a checkpoint was trained on, if it knows them."""
+    return class_names((checkpoint.get("meta") or {}).get("dataset_meta"))
+
+
+def differing_classes(stored: ClassNames, present: ClassNames, shown: int = 5) -> str | None:
+    """Say how two lists of classes differ, from the first label on at which they do.
+
+    Args:
+        stored: Classes of the checkpoint; None if it does not know them.
+        present: Classes of the data or the config.
+        shown: How many names of each list to give.
+
+    Returns:
+        Both lists, shortened; None if they agree or one of them is unknown.
+    """
+    if stored is None or present is None or stored == present:
+        return None
+    pairs = zip(stored, present, strict=False)
+    first = next((i for i, (a, b) in enumerate(pairs) if a != b), min(len(stored), len(present)))
+
+    def excerpt(names: tuple[str, ...]) -> str:
+        rest = len(names) - first - shown
+        return f"{list(names[first : first + shown])}" + (f" and {rest} more" if rest > 0 else "")
+
+    order = "the same in another order" if sorted(stored) == sorted(present) else "others"
+    return (
+        f"its {len(stored)} classes and the {len(present)} wanted are {order}, from label {first} on: "
+        f"{excerpt(stored)} in the checkpoint, {excerpt(present)} wanted"
+    )
+
+
+def is_whole(path: str | Path) -> bool:
+    """Whether a checkpoint can be read to its end and its check sums hold; nothing in it is executed."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return archive.testzip() is None
+    except (OSError, EOFError, zipfile.BadZipFile, zlib.error, RuntimeError, ValueError):
+        return False
+
+
+def newest_whole_checkpoint(folder: str | Path) -> Path | None:
+    """Find where a run in this folder can go on.
+
+    The file that ``last_checkpoint`` names comes first, looked for in this folder since the path in it may
+    be that of a folder that was moved or copied; then the others, the latest step first.
+
+    Args:
+        folder: Work folder of a training.
+
+    Returns:
+        The newest whole checkpoint; None if there is no checkpoint.
+
+    Raises:
+        ValueError: If there are checkpoints and none of them is whole.
+    """
+    damaged: list[str] = []
+    for path in _candidates(Path(folder)):
+        if is_whole(path):
+            if damaged:
+                print_log(
+                    f"{', '.join(damaged)}: cut or damaged, goes on from the newest whole checkpoint, {path}",
+                    logger="current",
+                    level=logging.WARNING,
+                )
+            return path
+        damaged.append(path.name)
+    if damaged:
+        raise ValueError(
+            f"resume: none of the checkpoints in {folder} is whole ({', '.join(damaged)}); "
+            "remove them to begin a new training"
+        )
+    return None
+
+
+def _candidates(folder: Path) -> list[Path]:
+    steps = {
+        path: int(match[1])
+        for path in folder.glob("*.pth")
+        if (match := _STEP.fullmatch(path.name)) and path.is_file()
+    }
+    named = _named_by_pointer(folder)
+    here = None if named is None else folder / named.name
+    # After the named one what came before it: later steps would be left over from an earlier training.
+    limit = steps.get(here, -1) if here is not None else -1
+    ordered = sorted(steps, key=lambda path: (path == here, steps[path] < limit, steps[path]), reverse=True)
+    if here is not None and here not in steps and here.is_file():
+        ordered.insert(0, here)
+    elif named is not None and not ordered and named.is_file():
+        ordered = [named]
+    return ordered
+
+
+def _named_by_pointer(folder: Path) -> Path | None:
+    try:
+        text = (folder / POINTER).read_text(encoding="utf-8", errors="surrogateescape").strip()
+    except OSError:
+        return None
+    return Path(text) if text and "\0" not in text else None
+
+
+def _read_local(filename: str, map_location: Any | None = None) -> Any:
+    """Load a checkpoint from a local file, whatever objects it holds, also those of the Runner.
+
+    Since torch 2.6 ``torch.load`` refuses everything but tensors unless told otherwise; the Runner's
+    checkpoints hold mmengine's ``HistoryBuffer`` and numpy arrays. Unpickling can run code: load only
+    checkpoints you trust.
     """
     filename = os.path.expanduser(filename)
     if not os.path.isfile(filename):
-        raise FileNotFoundError(f"{filename} can not be found.")
-    return torch.load(filename, map_location=map_location, weights_only=False)
+        raise FileNotFoundError(f"checkpoint: got {filename!r}, wanted an existing file")
+    try:
+        return torch.load(filename, map_location=map_location, weights_only=False)
+    except (RuntimeError, EOFError, OSError, pickle.UnpicklingError, ValueError, KeyError) as error:
+        if is_whole(filename):
+            raise
+        raise ValueError(f"checkpoint: {filename!r} is cut, damaged or none ({error})") from error
 
 
-def restore_local_checkpoint_loading() -> None:
-    """Let mmengine read its own checkpoints with torch >= 2.6.
-
-    Since torch 2.6 ``torch.load`` refuses everything but tensors unless told otherwise; the
-    Runner's checkpoints hold mmengine's ``HistoryBuffer`` and numpy arrays. An mmengine that asks
-    for them itself is left alone.
-    """
-    if "weights_only" not in inspect.getsource(mmengine_checkpoint.load_from_local):
-        mmengine_checkpoint.CheckpointLoader.register_scheme(prefixes="", loader=load_from_local, force=True)
-
-
-restore_local_checkpoint_loading()
+CheckpointLoader.register_scheme(prefixes="", loader=_read_local, force=True)

@@ -12,9 +12,11 @@ from mmengine.runner import BaseLoop, IterBasedTrainLoop, Runner, set_random_see
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
+from ..training.ema import ImagesSeenEMA
 from ..training.state_dicts import unwrap
 
 SAMPLER_SEED = "sampler_seed"
+CHECKPOINT = "checkpoint"
 
 
 def images_per_iteration(dataloader: DataLoader) -> int:
@@ -30,19 +32,22 @@ class KimgTrainLoop(IterBasedTrainLoop):
     A resumed run goes on at the image where the checkpoint ended, also with another batch size or
     number of processes, and goes through the data in the same order as a run that never stopped.
     The order is advanced by its indices alone; the toolkit's loop would load every batch again.
-    Weights that are loaded without resuming (``load_from``) begin a new training: the count starts
-    at 0.
+    Weights that are loaded without resuming (``load_from``) begin a new training, whose count, and with
+    it every schedule, starts where ``start_kimg`` says; their average stays as old as it is.
 
     Args:
         runner: The runner.
         dataloader: Loader, or its config; its sampler has to be an ``InfiniteSampler`` for a
             resumed run to keep to the order.
-        total_kimg: Length of the training, thousands of images over all processes.
+        total_kimg: Where the training ends, thousands of images over all processes.
         val_interval_kimg: Thousands of images between two validations; None validates at the end
             only.
+        start_kimg: Where a new training begins, thousands of images; ``checkpoint`` takes the count
+            of the weights that are loaded; None for 0.
 
     Raises:
-        ValueError: If a length is not positive.
+        ValueError: If a length is not positive, or ``start_kimg`` is no number from 0 on and not
+            ``checkpoint``.
     """
 
     dataloader_iterator: Any
@@ -53,10 +58,16 @@ class KimgTrainLoop(IterBasedTrainLoop):
         dataloader: DataLoader | dict,
         total_kimg: float,
         val_interval_kimg: float | None = None,
+        start_kimg: float | str | None = None,
     ) -> None:
         for name, value in (("total_kimg", total_kimg), ("val_interval_kimg", val_interval_kimg)):
             if value is not None and value <= 0:
                 raise ValueError(f"train_cfg.{name}: got {value}, wanted more than 0")
+        if start_kimg != CHECKPOINT and (isinstance(start_kimg, str) or (start_kimg or 0) < 0):
+            raise ValueError(
+                f"train_cfg.start_kimg: got {start_kimg!r}, wanted a number from 0 on, {CHECKPOINT!r} or None"
+            )
+        self.total_kimg, self.start_kimg = total_kimg, start_kimg
         # Builds the loader, whose batch size the number of iterations depends on.
         BaseLoop.__init__(self, runner, dataloader)
         self.images_per_iter = images_per_iteration(self.dataloader)
@@ -109,15 +120,30 @@ class KimgTrainLoop(IterBasedTrainLoop):
         return self.dataloader.batch_sampler.sampler
 
     def _begin(self) -> None:
-        if self.images_seen:
+        loaded = int(self.images_seen)
+        start = loaded if self.start_kimg == CHECKPOINT else round(float(self.start_kimg or 0) * 1000)
+        if loaded or start:
             print_log(
-                f"images_seen: {int(self.images_seen)} in the loaded weights, set to 0 because a "
-                "new training begins (resume continues one)",
+                f"A new training begins at {start / 1000:g} kimg, where every schedule is now, with weights "
+                f"of {loaded / 1000:g} kimg (train_cfg.start_kimg={self.start_kimg!r})",
                 logger="current",
             )
-            self.images_seen.zero_()
+        self.images_seen.fill_(start)
+        average = getattr(unwrap(self.runner.model), "generator_ema", None)
+        if isinstance(average, ImagesSeenEMA):
+            average.keep_age(loaded, start)
         if isinstance(self._sampler, InfiniteSampler):
             self.runner.message_hub.update_info(SAMPLER_SEED, self._sampler.seed)
+        if start:
+            self._check_something_is_left(start)
+            self._continue(start)
+
+    def _check_something_is_left(self, start: int) -> None:
+        if start >= self.total_kimg * 1000:
+            raise ValueError(
+                f"train_cfg.total_kimg: got {self.total_kimg:g}, wanted more than the {start / 1000:g} kimg "
+                "at which the training begins (train_cfg.start_kimg)"
+            )
 
     def _continue(self, images_seen: int) -> None:
         self._iter = images_seen // self.images_per_iter

@@ -96,9 +96,9 @@ class Run:
 
     @property
     def checkpoint(self) -> Path | None:
-        """The newest checkpoint."""
+        """The newest checkpoint, in this folder wherever it was when it was written."""
         pointer = self.folder / "last_checkpoint"
-        return Path(pointer.read_text().strip()) if pointer.is_file() else None
+        return self.folder / Path(pointer.read_text().strip()).name if pointer.is_file() else None
 
     @cached_property
     def batch_size(self) -> int:

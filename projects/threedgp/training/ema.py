@@ -1,6 +1,7 @@
 """Weight average of the generator, in images seen (docs/method.md, section 10)."""
 
 import torch
+from jaxtyping import Int
 from mmagic.registry import MODELS
 from mmengine.model import BaseAveragedModel
 from torch import Tensor, nn
@@ -25,21 +26,32 @@ class ImagesSeenEMA(BaseAveragedModel):
 
     The toolkit's ``RampUpEMA`` counts steps, from 1, and takes the batch size from its config.
 
+    An average has an age, the images that went into it. It is that of the training, unless a new training
+    began with it: the ramp-up does not begin anew then, which would overwrite it within a few steps.
+
     Args:
         model: The model to average.
         half_life_kimg: Half-life in thousands of images; None for 0.3125 times the batch size (20 at 64).
-        rampup: The half-life is at most this fraction of the images seen.
+        rampup: The half-life is at most this fraction of the average's age.
     """
+
+    images_before: Int[Tensor, ""]
 
     def __init__(self, model: nn.Module, half_life_kimg: float | None = None, rampup: float = 0.05) -> None:
         super().__init__(model, update_buffers=False)
         self.half_life_kimg, self.rampup = half_life_kimg, rampup
         self.decay = 0.0
+        self.register_buffer("images_before", torch.zeros((), dtype=torch.long))
+
+    def keep_age(self, old: int, new: int) -> None:
+        """Let the average stay as old as it is although the training's count goes from ``old`` to ``new``."""
+        self.images_before += old - new
 
     def step(self, model: nn.Module, images_seen: int, batch_size: int) -> None:
         """Move towards ``model`` after a step of ``batch_size`` images that began at ``images_seen``."""
         half_life = 0.3125 * batch_size if self.half_life_kimg is None else self.half_life_kimg
-        self.decay = ema_decay(images_seen, batch_size, half_life, self.rampup)
+        age = images_seen + int(self.images_before)
+        self.decay = ema_decay(age, batch_size, half_life, self.rampup)
         self.update_parameters(model)
         for average, source in zip(self.module.buffers(), model.buffers(), strict=True):
             average.copy_(source)

@@ -1,11 +1,18 @@
 """Checkpoints that fit: names without wrappers, and a refusal of those of another config."""
 
 import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
+import torch
 from mmengine.logging import print_log
 from mmengine.model import is_model_wrapper
 from torch import Tensor, nn
+
+AVERAGE, SOURCE = "generator_ema.module.", "generator."
+# What checkpoints did not have from the beginning, and what it is in those without.
+LATER = {"generator_ema.images_before": torch.zeros((), dtype=torch.long)}
 
 
 def unwrap(module: nn.Module) -> Any:
@@ -25,6 +32,44 @@ def without_wrappers(module: nn.Module, state_dict: dict, prefix: str, local_met
                 state_dict[f"{prefix}{child}." + key.removeprefix(start)] = state_dict.pop(key)
 
 
+@dataclass(frozen=True)
+class Misfits:
+    """What of a checkpoint and a model does not fit together, by name."""
+
+    missing: list[str]
+    unknown: list[str]
+    reshaped: dict[str, str]
+
+    def __bool__(self) -> bool:
+        return bool(self.missing or self.unknown or self.reshaped)
+
+    def __str__(self) -> str:
+        shapes = [f"{name}: {shape}" for name, shape in self.reshaped.items()]
+        groups = (("missing", self.missing), ("unknown", self.unknown), ("other shapes", shapes))
+        return "\n".join(f"  {title} ({len(names)}): {names[:5]}" for title, names in groups if names)
+
+
+def find_misfits(own: Mapping[str, Tensor], given: Mapping[str, Tensor], prefix: str = "") -> Misfits:
+    """Compare the state of a model with that of a checkpoint.
+
+    Args:
+        own: State of the model.
+        given: State of the checkpoint.
+        prefix: Start of the model's names in the checkpoint.
+    """
+    own = {prefix + key: value for key, value in own.items()}
+    later = {prefix + key for key in LATER}
+    return Misfits(
+        missing=sorted(own.keys() - given.keys() - later),
+        unknown=sorted(key for key in given if key.startswith(prefix) and key not in own),
+        reshaped={
+            key: f"{tuple(given[key].shape)} instead of {tuple(own[key].shape)}"
+            for key in sorted(own.keys() & given.keys())
+            if given[key].shape != own[key].shape
+        },
+    )
+
+
 def handle_misfits(own: dict[str, Tensor], given: dict[str, Tensor], prefix: str, strict: bool) -> None:
     """Refuse a checkpoint of another config, or leave out what does not fit.
 
@@ -37,22 +82,21 @@ def handle_misfits(own: dict[str, Tensor], given: dict[str, Tensor], prefix: str
     Raises:
         ValueError: If anything is missing, unknown or of another shape, and ``strict``.
     """
-    own = {prefix + key: value for key, value in own.items()}
-    missing = sorted(own.keys() - given.keys())
-    unknown = sorted(key for key in given if key.startswith(prefix) and key not in own)
-    reshaped = sorted(key for key in own.keys() & given.keys() if given[key].shape != own[key].shape)
-    shapes = [f"{k}: {tuple(given[k].shape)} instead of {tuple(own[k].shape)}" for k in reshaped]
-    if not (missing or unknown or shapes):
+    for key, value in LATER.items():
+        if key in own:
+            given.setdefault(prefix + key, value)
+    misfits = find_misfits(own, given, prefix)
+    if not misfits:
         return
-    report = "\n".join(
-        f"  {title} ({len(names)}): {names[:5]}"
-        for title, names in (("missing", missing), ("unknown", unknown), ("other shapes", shapes))
-        if names
-    )
     if strict:
         raise ValueError(
-            "checkpoint: it belongs to another config (model.strict_load=False loads what fits).\n" + report
+            f"checkpoint: it belongs to another config (model.strict_load=False loads what fits).\n{misfits}"
         )
-    print_log("checkpoint: loading what fits\n" + report, logger="current", level=logging.WARNING)
-    for key in unknown + reshaped:
+    print_log(f"checkpoint: loading what fits\n{misfits}", logger="current", level=logging.WARNING)
+    for key in [*misfits.unknown, *misfits.reshaped]:
         given.pop(key)
+    for key in [*misfits.missing, *misfits.reshaped]:
+        # What has no average of its own begins as that of which it is one.
+        if (name := key.removeprefix(prefix)).startswith(AVERAGE):
+            source = SOURCE + name.removeprefix(AVERAGE)
+            given[key] = given.get(prefix + source, own[source])
