@@ -100,24 +100,30 @@ class OptionalFinder(MetaPathFinder):
         return spec
 
 
-def _is_absent(name: str) -> bool:
-    return name not in sys.modules and importlib.util.find_spec(name) is None
+class MissingOpsFinder(MetaPathFinder, Loader):
+    """Finds ``mmcv._ext`` where nobody else does.
 
+    mmcv-lite leaves the binary out, ``mmcv.ops`` checks with ``hasattr`` that every compiled op exists as soon
+    as it is imported, and ``mmagic.models`` imports it although none of the ops is used here.
+    """
 
-def _register(module: ModuleType) -> None:
-    # Some callers ask importlib for the spec of a loaded module, which fails if that is None.
-    module.__spec__ = ModuleSpec(module.__name__, loader=None)
-    sys.modules[module.__name__] = module
+    def find_spec(
+        self, fullname: str, path: Iterable[str] | None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        """The spec of the stand-in, or None if it is not wanted."""
+        return ModuleSpec(fullname, self) if fullname == MMCV_EXT else None
+
+    def create_module(self, spec: ModuleSpec) -> ModuleType:
+        """The stand-in."""
+        return MissingOps(spec.name)
+
+    def exec_module(self, module: ModuleType) -> None:
+        """Nothing is left to do."""
 
 
 def stand_in_mmcv_ext() -> None:
-    """Let ``mmcv.ops`` import without the binary that mmcv-lite leaves out.
-
-    ``mmcv.ops`` checks with ``hasattr`` that every compiled op exists as soon as it is imported,
-    and ``mmagic.models`` imports it although none of the ops is used here.
-    """
-    if _is_absent(MMCV_EXT):
-        _register(MissingOps(MMCV_EXT))
+    """Let ``mmcv.ops`` import without the binary, asking for it only when mmcv itself does."""
+    sys.meta_path.append(MissingOpsFinder())
 
 
 def stand_in_diffusers() -> None:
@@ -125,11 +131,13 @@ def stand_in_diffusers() -> None:
 
     It registers whatever the real one holds, and unpacks None (a TypeError) where there is none.
     """
-    if _is_absent(DIFFUSERS):
+    if DIFFUSERS not in sys.modules and importlib.util.find_spec(DIFFUSERS) is None:
         package = ModuleType(DIFFUSERS)
         for name in ("models", "pipelines", "schedulers"):
             setattr(package, name, ModuleType(f"{DIFFUSERS}.{name}"))
-        _register(package)
+        # Some callers ask importlib for the spec of a loaded module, which fails if that is None.
+        package.__spec__ = ModuleSpec(DIFFUSERS, loader=None)
+        sys.modules[DIFFUSERS] = package
 
 
 def tolerate_optional_modules() -> None:
