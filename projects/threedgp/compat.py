@@ -15,6 +15,7 @@ from __future__ import annotations
 import importlib.util
 import pkgutil
 import sys
+import warnings
 from collections.abc import Callable, Iterable
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec, PathFinder
@@ -103,8 +104,8 @@ class OptionalFinder(MetaPathFinder):
 class MissingOpsFinder(MetaPathFinder, Loader):
     """Finds ``mmcv._ext`` where nobody else does.
 
-    mmcv-lite leaves the binary out, ``mmcv.ops`` checks with ``hasattr`` that every compiled op exists as soon
-    as it is imported, and ``mmagic.models`` imports it although none of the ops is used here.
+    mmcv-lite leaves the binary out, ``mmcv.ops`` checks with ``hasattr`` that every compiled op exists as
+    soon as it is imported, and ``mmagic.models`` imports it although none of the ops is used here.
     """
 
     def find_spec(
@@ -162,6 +163,19 @@ def restore_find_loader() -> None:
         pkgutil.find_loader = find_loader
 
 
+def silence_harmless_warnings() -> None:
+    """Leave out what packages say about themselves at every start, which no user of the plugin can mend."""
+    # mmengine asks pkg_resources for versions; setup.cfg keeps a setuptools that has it.
+    warnings.filterwarnings("ignore", "pkg_resources is deprecated as an API")
+    # mmengine looks for mmcv's ops with it; `restore_find_loader` keeps it working.
+    warnings.filterwarnings("ignore", "'pkgutil.find_loader' is deprecated")
+    # Configs ask for pinned memory for the sake of GPUs; without one torch does without.
+    warnings.filterwarnings("ignore", "'pin_memory' argument is set as true but no accelerator is found")
+    # torch's own tracing, asked for by metrics that load TorchScript networks.
+    warnings.filterwarnings("ignore", r".*torch\.jit\.\w+. is deprecated", DeprecationWarning)
+
+
+silence_harmless_warnings()
 stand_in_mmcv_ext()
 stand_in_diffusers()
 tolerate_optional_modules()

@@ -2,10 +2,15 @@
 
 import inspect
 import os
+import pickle
+from pathlib import Path
 from typing import Any
 
 import torch
+from mmengine.runner import CheckpointLoader
 from mmengine.runner import checkpoint as mmengine_checkpoint
+
+from ..errors import blame
 
 
 def load_from_local(filename: str, map_location: Any | None = None) -> dict:
@@ -38,3 +43,21 @@ def restore_local_checkpoint_loading() -> None:
 
 
 restore_local_checkpoint_loading()
+
+
+def read_checkpoint(source: str | Path, map_location: Any | None = "cpu") -> dict[str, Any]:
+    """Read a checkpoint, as the Runner, the inferencer and the converters all do.
+
+    Args:
+        source: Path or URL.
+        map_location: As in :func:`torch.load`.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If the file is cut, damaged or no checkpoint.
+    """
+    with blame(f"checkpoint {source}", RuntimeError, pickle.UnpicklingError, EOFError, AttributeError):
+        stored = CheckpointLoader.load_checkpoint(str(source), map_location, logger="silent")
+    if not isinstance(stored, dict):
+        raise ValueError(f"checkpoint: got a {type(stored).__name__} in {str(source)!r}, wanted a dict")
+    return stored

@@ -30,7 +30,8 @@ from PIL import Image
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from ..engine.launch import existing_folder, write_atomically
+from ..command_line import existing_folder
+from ..engine.launch import write_atomically
 from ..evaluation import ordinal_error, scale_shift_invariant_rmse
 from ..scenes import CLASSES, ToySettings, encode_depth, render_scene
 
