@@ -6,7 +6,8 @@ import pytest
 from mmengine.config import Config
 from mmengine.runner import Runner
 
-from projects.threedgp.engine.launch import redirect_data_root, run_test
+from projects.threedgp.engine.launch import run_test
+from projects.threedgp.engine.run_config import redirect_data_root
 from tests import tiny_runs
 
 CONFIGS = sorted((Path(__file__).resolve().parents[1] / "configs").glob("3dgp_*.py"))

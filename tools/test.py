@@ -1,6 +1,7 @@
-"""Evaluates a checkpoint: `python tools/test.py configs/3dgp_toy64.py work_dirs/toy/iter_1.pth`.
+"""Evaluates a checkpoint: `python tools/test.py work_dirs/3dgp_toy64/iter_1000.pth`.
 
-The metrics go into the work folder, or into --out, as metrics.json and as a table, metrics.md.
+The metrics go beside the checkpoint (or into the config's work folder, or into --out) as metrics.json and
+as a table, metrics.md.
 """
 
 import argparse
@@ -10,32 +11,34 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from mmengine.runner import Runner
-
-from projects.threedgp.engine import launch
+from projects.threedgp import command_line
+from projects.threedgp.errors import user_errors
 
 
 def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """The command line; paths that do not exist end here."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("config", type=launch.existing_file, help="a file of configs/")
-    parser.add_argument("checkpoint", type=launch.existing_file, help="a checkpoint of its training")
+    parser = command_line.make_parser(__doc__)
+    command_line.add_checkpoint_arguments(parser)
     parser.add_argument("--out", help="where the metrics go (default: the work folder)")
-    launch.add_run_arguments(parser)
-    return parser.parse_args(argv)
+    command_line.add_run_arguments(parser)
+    return parser.parse_intermixed_args(argv)
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Evaluates the checkpoint of the command line and writes its metrics."""
     args = parse_arguments(argv)
+    from projects.threedgp.engine import launch
+
     config = launch.load_config(args)
     config.load_from, config.resume = args.checkpoint, False
     launch.join_processes(config, args.launcher, args.local_rank)
-    metrics = launch.run_test(Runner.from_cfg(config))
-    about = {"config": args.config, "checkpoint": args.checkpoint}
+    name = args.config or "as stored in the checkpoint"
+    metrics = launch.run_test(launch.make_runner(config, name))
+    about = {"config": name, "checkpoint": args.checkpoint}
     for path in launch.save_metrics(metrics, args.out or config.work_dir, **about):
         print(f"metrics: {path}")
 
 
 if __name__ == "__main__":
-    main()
+    with user_errors():
+        main()

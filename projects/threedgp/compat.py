@@ -15,6 +15,7 @@ from __future__ import annotations
 import importlib.util
 import pkgutil
 import sys
+import warnings
 from collections.abc import Callable, Iterable
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec, PathFinder
@@ -100,14 +101,25 @@ class OptionalFinder(MetaPathFinder):
         return spec
 
 
-def _is_absent(name: str) -> bool:
-    return name not in sys.modules and importlib.util.find_spec(name) is None
+class MissingOpsFinder(MetaPathFinder, Loader):
+    """Finds ``mmcv._ext`` where nobody else does.
 
+    mmcv-lite leaves the binary out, ``mmcv.ops`` checks with ``hasattr`` that every compiled op exists as
+    soon as it is imported, and ``mmagic.models`` imports it although none of the ops is used here.
+    """
 
-def _register(module: ModuleType) -> None:
-    # Some callers ask importlib for the spec of a loaded module, which fails if that is None.
-    module.__spec__ = ModuleSpec(module.__name__, loader=None)
-    sys.modules[module.__name__] = module
+    def find_spec(
+        self, fullname: str, path: Iterable[str] | None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        """The spec of the stand-in, or None if it is not wanted."""
+        return ModuleSpec(fullname, self) if fullname == MMCV_EXT else None
+
+    def create_module(self, spec: ModuleSpec) -> ModuleType:
+        """The stand-in."""
+        return MissingOps(spec.name)
+
+    def exec_module(self, module: ModuleType) -> None:
+        """Nothing is left to do."""
 
 
 def require_toolkit() -> None:
@@ -120,13 +132,8 @@ def require_toolkit() -> None:
 
 
 def stand_in_mmcv_ext() -> None:
-    """Let ``mmcv.ops`` import without the binary that mmcv-lite leaves out.
-
-    ``mmcv.ops`` checks with ``hasattr`` that every compiled op exists as soon as it is imported,
-    and ``mmagic.models`` imports it although none of the ops is used here.
-    """
-    if _is_absent(MMCV_EXT):
-        _register(MissingOps(MMCV_EXT))
+    """Let ``mmcv.ops`` import without the binary, asking for it only when mmcv itself does."""
+    sys.meta_path.append(MissingOpsFinder())
 
 
 def stand_in_diffusers() -> None:
@@ -134,11 +141,13 @@ def stand_in_diffusers() -> None:
 
     It registers whatever the real one holds, and unpacks None (a TypeError) where there is none.
     """
-    if _is_absent(DIFFUSERS):
+    if DIFFUSERS not in sys.modules and importlib.util.find_spec(DIFFUSERS) is None:
         package = ModuleType(DIFFUSERS)
         for name in ("models", "pipelines", "schedulers"):
             setattr(package, name, ModuleType(f"{DIFFUSERS}.{name}"))
-        _register(package)
+        # Some callers ask importlib for the spec of a loaded module, which fails if that is None.
+        package.__spec__ = ModuleSpec(DIFFUSERS, loader=None)
+        sys.modules[DIFFUSERS] = package
 
 
 def tolerate_optional_modules() -> None:
@@ -163,7 +172,20 @@ def restore_find_loader() -> None:
         pkgutil.find_loader = find_loader
 
 
+def silence_harmless_warnings() -> None:
+    """Leave out what packages say about themselves at every start, which no user of the plugin can mend."""
+    # mmengine asks pkg_resources for versions; setup.cfg keeps a setuptools that has it.
+    warnings.filterwarnings("ignore", "pkg_resources is deprecated as an API")
+    # mmengine looks for mmcv's ops with it; `restore_find_loader` keeps it working.
+    warnings.filterwarnings("ignore", "'pkgutil.find_loader' is deprecated")
+    # Configs ask for pinned memory for the sake of GPUs; without one torch does without.
+    warnings.filterwarnings("ignore", "'pin_memory' argument is set as true but no accelerator is found")
+    # torch's own tracing, asked for by metrics that load TorchScript networks.
+    warnings.filterwarnings("ignore", r".*torch\.jit\.\w+. is deprecated", DeprecationWarning)
+
+
 require_toolkit()
+silence_harmless_warnings()
 stand_in_mmcv_ext()
 stand_in_diffusers()
 tolerate_optional_modules()

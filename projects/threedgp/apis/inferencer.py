@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Integer
 from mmengine.config import Config
 from torch import Tensor
 from tqdm import tqdm
@@ -20,7 +20,10 @@ from .loading import load_model
 from .renderings import Rendering, RenderOptions
 from .trajectories import make_trajectory
 
-ClassLike = int | str
+ClassLike = int | str | np.integer | Integer[Tensor, "..."] | Integer[np.ndarray, "..."]
+"""A class by number or name; tensors and arrays hold one number."""
+Labels = ClassLike | Sequence[ClassLike] | Integer[Tensor, " n"] | Integer[np.ndarray, " n"]
+"""A class for all, or one for each."""
 CLASS_MEAN_SAMPLES = 256
 
 
@@ -30,7 +33,8 @@ class ThreeDGPInferencer:
     ``options`` of the methods are fields of ``RenderOptions``.
 
     Args:
-        config: A config with a ``model``, or the path of one.
+        config: A config with a ``model``, or the path of one; or the path of a checkpoint (``.pth``), which
+            knows its config. None for the config that the checkpoint knows.
         checkpoint: Path or URL of a checkpoint; None for an untrained model.
         device: Where to run; None for CUDA if there is one.
         sample_model: ``ema`` or ``orig``; None for ``ema`` if there is one. A checkpoint for sampling only
@@ -43,11 +47,13 @@ class ThreeDGPInferencer:
 
     def __init__(
         self,
-        config: str | Path | Config,
+        config: str | Path | Config | None = None,
         checkpoint: str | Path | None = None,
         device: torch.device | str | None = None,
         sample_model: str | None = None,
     ) -> None:
+        if checkpoint is None and isinstance(config, str | Path) and str(config).endswith(".pth"):
+            config, checkpoint = None, config
         self.model, self.class_names = load_model(config, checkpoint, device)
         kinds = ("ema", "orig") if self.model.with_ema_gen else ("orig",)
         kind = sample_model or kinds[0]
@@ -84,10 +90,11 @@ class ThreeDGPInferencer:
             ValueError: If there is no such class.
         """
         count = self.generator.num_classes or 0
-        if self.class_names and label in self.class_names:
-            return self.class_names.index(str(label))
-        if str(label).isdecimal() and int(label) < count:
-            return int(label)
+        if self.class_names and isinstance(label, str) and label in self.class_names:
+            return self.class_names.index(label)
+        number = _as_number(label)
+        if number is not None and 0 <= number < count:
+            return number
         wanted = f"an integer in [0, {count})" if count else "None, as the model has no classes"
         if self.class_names:
             wanted += f" or one of {list(self.class_names[:5])}{' ...' if count > 5 else ''}"
@@ -96,7 +103,7 @@ class ThreeDGPInferencer:
     def sample(
         self,
         num: int,
-        labels: ClassLike | Sequence[ClassLike] | None = None,
+        labels: Labels | None = None,
         seed: int = 0,
         camera: Camera | None = None,
         **options: Any,
@@ -155,7 +162,7 @@ class ThreeDGPInferencer:
         seed_a: int,
         seed_b: int,
         num_frames: int = 60,
-        labels: ClassLike | Sequence[ClassLike] | None = None,
+        labels: Labels | None = None,
         trajectory: str | Camera = "point",
         **options: Any,
     ) -> Iterator[Rendering]:
@@ -188,7 +195,7 @@ class ThreeDGPInferencer:
             return trajectory.to(self.device)
         return make_trajectory(trajectory, self.mean_camera, num_frames)
 
-    def _draw(self, seeds: Sequence[int], labels: ClassLike | Sequence[ClassLike] | None) -> FixedInputs:
+    def _draw(self, seeds: Sequence[int], labels: Labels | None) -> FixedInputs:
         """Draw each image from its own seed, on the CPU: neither batch nor device matters."""
         if not seeds:
             raise ValueError("num: got 0, wanted at least 1")
@@ -205,14 +212,15 @@ class ThreeDGPInferencer:
         prior = self.generator.prior.from_uniform(torch.stack(uniform))
         return FixedInputs(torch.stack(z).to(self.device), classes, prior.to(self.device))
 
-    def _given_labels(self, labels: ClassLike | Sequence[ClassLike] | None, num: int) -> list[int | None]:
+    def _given_labels(self, labels: Labels | None, num: int) -> list[int | None]:
         if labels is None:
             return [None] * num
-        if isinstance(labels, int | str):
-            labels = [labels] * num
-        if len(labels) != num:
-            raise ValueError(f"labels: got {len(labels)}, wanted 1 or {num}")
-        return [self.class_id(label) for label in labels]
+        each = _as_labels(labels)
+        if len(each) == 1:
+            each = each * num
+        if len(each) != num:
+            raise ValueError(f"labels: got {len(each)}, wanted 1 or {num}")
+        return [self.class_id(label) for label in each]
 
     @torch.no_grad()
     def _pose(self, draw: FixedInputs) -> Camera:
@@ -294,3 +302,18 @@ class ThreeDGPInferencer:
 
 def _as_list(draw: FixedInputs) -> list[int | None]:
     return [None] * len(draw) if draw.label is None else draw.label.tolist()
+
+
+def _as_labels(labels: Labels) -> list[ClassLike]:
+    """One label or several, as a list."""
+    if isinstance(labels, Tensor | np.ndarray):
+        return list(labels.reshape(-1))
+    return list(labels) if isinstance(labels, Sequence) and not isinstance(labels, str) else [labels]
+
+
+def _as_number(label: ClassLike) -> int | None:
+    """The number that a label is or spells; None if it is none."""
+    if isinstance(label, str):
+        return int(label) if label.isdecimal() else None
+    values = np.asarray(label)
+    return int(values.item()) if values.size == 1 and values.dtype.kind in "iu" else None

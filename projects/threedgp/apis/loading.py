@@ -1,7 +1,7 @@
 """Trained models from a config and a checkpoint."""
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,9 @@ from mmengine.registry import init_default_scope
 from mmengine.runner import load_state_dict
 
 from ..engine.checkpoint_loading import ClassNames, class_names, read_checkpoint, stored_class_names
+from ..engine.run_config import merge_options, read_config, stored_config
 from ..engine.whole_checkpoint_hook import check_classes
+from ..errors import UserError, blame
 from ..training.threedgp import ThreeDGP
 
 SAMPLING_ONLY = "sampling_only"
@@ -29,8 +31,33 @@ _NOT_FOR_SAMPLING: dict[str, Any] = dict(
 )
 
 
+def load_config(
+    config: str | Path | Config | None, checkpoint: str | Path | None = None, options: Sequence[str] = ()
+) -> Config:
+    """Read the config of a model.
+
+    Args:
+        config: The config, or its path; None for the one that the checkpoint knows.
+        checkpoint: The checkpoint, if there is one.
+        options: Overrides such as `model.deterministic_eval=True`.
+
+    Raises:
+        UserError: If there is no such config, or it does not take an option.
+    """
+    if isinstance(config, Config):
+        read = config
+    elif config is not None:
+        read = read_config(config)
+    elif checkpoint is not None:
+        read = stored_config(read_checkpoint(checkpoint), str(checkpoint))
+    else:
+        raise UserError("got neither a config nor a checkpoint, wanted one of them")
+    merge_options(read, options)
+    return read
+
+
 def load_model(
-    config: str | Path | Config,
+    config: str | Path | Config | None,
     checkpoint: str | Path | None = None,
     device: torch.device | str | None = None,
 ) -> tuple[ThreeDGP, ClassNames]:
@@ -40,7 +67,7 @@ def load_model(
     precision become float32.
 
     Args:
-        config: A config with a ``model``, or the path of one.
+        config: A config with a ``model``, or the path of one; None for the one that the checkpoint knows.
         checkpoint: Path or URL of a checkpoint; None leaves the model untrained.
         device: Where to put it; None for CUDA if there is one.
 
@@ -49,26 +76,38 @@ def load_model(
         the checkpoint or the config knows them.
 
     Raises:
-        FileNotFoundError: If the config or the checkpoint does not exist.
-        ValueError: If the config's model is no ``ThreeDGP``, or the checkpoint is none or does not fit it, or
-            has other classes than the config names.
+        FileNotFoundError: If the checkpoint does not exist.
+        ValueError: If the config cannot be read, or its model is no ``ThreeDGP``; if the checkpoint is none,
+            does not fit it, or has other classes than the config names; or if there is no such device.
     """
-    config = config if isinstance(config, Config) else Config.fromfile(str(config))
+    chosen = _check_device(device)
+    settings = load_config(config, checkpoint)
     init_default_scope("mmagic")
     stored = {} if checkpoint is None else read_checkpoint(checkpoint)
     meta = stored.get("meta") or {}
-    model = _build(sampling_config(config) if meta.get(SAMPLING_ONLY) else config.get("model") or {})
+    with blame("model", TypeError, ValueError, KeyError):
+        model = _build(sampling_config(settings) if meta.get(SAMPLING_ONLY) else settings.get("model") or {})
     if checkpoint is not None:
         weights = stored.get("state_dict", stored)
         load_state_dict(model, {name.removeprefix("module."): value for name, value in weights.items()})
-    known, wanted = stored_class_names(stored), _find_class_names(config)
+    known, wanted = stored_class_names(stored), _find_class_names(settings)
     if model.num_classes:
         check_classes(known, wanted, str(checkpoint), model.strict_load)
     names = known or wanted
     if names is not None and len(names) != (model.num_classes or 0):
         names = None
-    device = device or ("cuda" if torch.cuda.is_available() else "cpu")
-    return model.to(device).eval(), names
+    return model.to(chosen).eval(), names
+
+
+def _check_device(device: torch.device | str | None) -> torch.device:
+    if device is None:
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    with blame("device", RuntimeError):
+        chosen = torch.device(device)
+    count = torch.cuda.device_count()
+    if chosen.type == "cuda" and (chosen.index or 0) >= count:
+        raise UserError(f"device: got {str(device)!r}, wanted one that is here (CUDA devices: {count})")
+    return chosen
 
 
 def sampling_config(config: Config) -> dict[str, Any]:

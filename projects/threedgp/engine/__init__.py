@@ -2,9 +2,9 @@
 
 from . import checkpoint_loading  # noqa: F401  (what the Runner loads with)
 from .camera_histogram_hook import CameraHistogramHook
+from .divergence_hook import DivergenceHook
 from .evaluation_check_hook import EvaluationCheckHook
 from .evaluation_loops import SeededTestLoop, SeededValLoop
-from .divergence_hook import DivergenceHook
 from .label_distribution_hook import LabelDistributionHook
 from .sample_grid_hook import SampleGridHook
 from .throughput_hook import ThroughputHook
@@ -13,8 +13,8 @@ from .whole_checkpoint_hook import WholeCheckpointHook
 
 __all__ = [
     "CameraHistogramHook",
-    "EvaluationCheckHook",
     "DivergenceHook",
+    "EvaluationCheckHook",
     "KimgTrainLoop",
     "LabelDistributionHook",
     "SampleGridHook",

@@ -31,7 +31,7 @@ def read_checkpoint(source: str | Path, map_location: Any | None = "cpu") -> dic
         FileNotFoundError: If there is no such file.
         ValueError: If the file is cut, damaged or no checkpoint.
     """
-    stored = CheckpointLoader.load_checkpoint(str(source), map_location=map_location)
+    stored = CheckpointLoader.load_checkpoint(str(source), map_location, logger="silent")
     if not isinstance(stored, dict):
         raise ValueError(f"checkpoint: got a {type(stored).__name__} in {str(source)!r}, wanted a dict")
     return stored

@@ -1,138 +1,84 @@
-"""What the command-line tools share: a run's config, its processes, and the metrics it leaves."""
+"""From a command line to a run: its config, its processes, its runner, and the metrics it leaves."""
 
 import argparse
 import json
 import math
 import os
-import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
 import torch.distributed
-from mmengine.config import Config, DictAction
+from mmengine.config import Config
 from mmengine.dist import is_main_process
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
-DATA_SECTIONS = (
-    *("train_dataloader", "val_dataloader", "test_dataloader"),
-    *("val_evaluator", "test_evaluator"),
-)
-
-
-def existing_file(path: str) -> str:
-    """`path` itself if it is a file or a URL; made for argparse's `type`.
-
-    Raises:
-        argparse.ArgumentTypeError: There is no such file.
-    """
-    if "://" not in path and not Path(path).is_file():
-        raise argparse.ArgumentTypeError(f"file {path!r} does not exist (looked from {os.getcwd()})")
-    return path
-
-
-def existing_folder(path: str) -> str:
-    """`path` itself if it is a folder with something in it; made for argparse's `type`.
-
-    Raises:
-        argparse.ArgumentTypeError: There is no such folder, or it is empty.
-    """
-    if not Path(path).is_dir():
-        raise argparse.ArgumentTypeError(f"folder {path!r} does not exist (looked from {os.getcwd()})")
-    if not any(Path(path).iterdir()):
-        raise argparse.ArgumentTypeError(f"folder {path!r} is empty")
-    return path
-
-
-def checkpoint_or_auto(value: str) -> str:
-    """`auto` or an existing checkpoint; made for argparse's `type`."""
-    return value if value == "auto" else existing_file(value)
-
-
-def add_run_arguments(parser: argparse.ArgumentParser) -> None:
-    """Adds the arguments that training and evaluation share."""
-    parser.add_argument("--work-dir", help="where results go (default: work_dirs/<config name>)")
-    parser.add_argument(
-        "--data-root", type=existing_folder, help="points every loader of the config at this folder"
-    )
-    add_config_options(parser)
-    parser.add_argument("--launcher", choices=["none", "pytorch", "slurm", "mpi"], default="none")
-    parser.add_argument("--local_rank", "--local-rank", type=int, help="set by torch's launcher")
-
-
-def add_config_options(parser: argparse.ArgumentParser) -> None:
-    """Adds the argument that overrides parts of the config."""
-    parser.add_argument(
-        "--cfg-options",
-        nargs="+",
-        action=DictAction,
-        metavar="KEY=VALUE",
-        help="overrides of the config, e.g. train_cfg.max_iters=100",
-    )
+from ..errors import UserError
+from ..whole_files import whole_file
+from .checkpoint_loading import read_checkpoint
+from .config_check import check_config
+from .console import ConsoleRunner, ProgressHook
+from .dependent_settings import check_teacher
+from .run_config import merge_options, read_config, redirect_data_root, stored_config
 
 
 def load_config(args: argparse.Namespace) -> Config:
     """The config that the shared arguments describe.
 
     Args:
-        args: Arguments of `add_run_arguments`, and `config`, a path.
+        args: Arguments of `add_run_arguments`, and `config`, a path; or `checkpoint`, which knows its config.
 
     Raises:
-        ValueError: `--data-root` is given and no loader of the config has a `data_root`.
+        UserError: If there is no such config, or it does not take the options.
     """
-    config = Config.fromfile(args.config)
+    config = read_config(args.config) if args.config else stored_config_of(args.checkpoint)
     if args.data_root:
         redirect_data_root(config, args.data_root)
-    if args.cfg_options:
-        config.merge_from_dict(args.cfg_options)
-    config.work_dir = args.work_dir or config.get("work_dir") or default_work_dir(args.config)
+    merge_options(config, args.cfg_options)
+    check_config(config)
+    config.work_dir = args.work_dir or config.get("work_dir") or default_work_dir(args)
     return config
 
 
-def default_work_dir(config_path: str) -> str:
-    """Where a run of this config goes if nobody says otherwise."""
-    return os.path.join("work_dirs", Path(config_path).stem)
+def stored_config_of(checkpoint: str) -> Config:
+    """The config of a checkpoint."""
+    return stored_config(read_checkpoint(checkpoint), checkpoint)
 
 
-def redirect_data_root(config: Config, data_root: str) -> None:
-    """Points every dataset in the loaders and the metrics of a config at one folder.
+def default_work_dir(args: argparse.Namespace) -> str:
+    """Where a run goes if nobody says otherwise: by the config's name, else beside the checkpoint."""
+    if args.config:
+        return os.path.join("work_dirs", Path(args.config).stem)
+    checkpoint = Path(args.checkpoint)
+    return str(checkpoint.parent / f"test_{checkpoint.stem}")
+
+
+def make_runner(config: Config, name: str) -> Runner:
+    """A runner that shows a person what matters.
 
     Args:
-        config: The config; changed in place.
-        data_root: The folder every `data_root` becomes.
-
-    Raises:
-        ValueError: The config has no `data_root` there.
+        config: The config.
+        name: What it is called.
     """
-    found = [owner for key in DATA_SECTIONS for owner in _owners_of_data_root(config.get(key))]
-    if not found:
-        raise ValueError(f"--data-root {data_root}: no loader of {config.filename} has a data_root")
-    for owner in found:
-        owner["data_root"] = data_root
+    runner = ConsoleRunner.from_cfg(config)
+    runner.register_hook(ProgressHook(name), priority="LOWEST")
+    return runner
 
 
-def _owners_of_data_root(node: Any) -> Iterator[dict]:
-    """Every dictionary under `node` with a `data_root` key."""
-    if isinstance(node, dict):
-        if "data_root" in node:
-            yield node
-        for child in node.values():
-            yield from _owners_of_data_root(child)
-    elif isinstance(node, list | tuple):
-        for child in node:
-            yield from _owners_of_data_root(child)
-
-
-def apply_resume(config: Config, resume: str | None) -> None:
-    """Sets where a training run starts from.
+def prepare_training(config: Config, resume: str | None) -> None:
+    """Sets where a training run starts from, if it can.
 
     Args:
         config: The config; changed in place.
         resume: None leaves the config as it is, `auto` continues from the work folder's last
             checkpoint if there is one, a path continues from that checkpoint.
+
+    Raises:
+        UserError: There is nothing for the discriminator to distil.
     """
+    check_teacher(config)
     if resume is None:
         return
     config.resume = True
@@ -151,7 +97,7 @@ def join_processes(config: Config, launcher: str, local_rank: int | None = None)
         local_rank: The process's number on its machine, if the launcher passes it as an argument.
 
     Raises:
-        ValueError: A launcher other than `pytorch` on a machine without CUDA.
+        UserError: A launcher other than `pytorch` on a machine without CUDA.
     """
     config.launcher = launcher
     if launcher == "none":
@@ -161,7 +107,7 @@ def join_processes(config: Config, launcher: str, local_rank: int | None = None)
     if torch.cuda.is_available():
         return
     if launcher != "pytorch":
-        raise ValueError(f"launcher {launcher!r} needs CUDA; without it use pytorch")
+        raise UserError(f"launcher {launcher!r} needs CUDA; without it use pytorch")
     if config.get("model_wrapper_cfg") is None:
         config.model_wrapper_cfg = dict(type="MMDistributedDataParallel", broadcast_buffers=False)
     config.model_wrapper_cfg.device_ids = None
@@ -227,8 +173,5 @@ def markdown_table(metrics: Mapping[str, float], about: Mapping[str, str]) -> st
 
 def write_atomically(path: Path, text: str) -> None:
     """Writes a text file that is either the old one or the new one, never half of it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile("w", dir=path.parent, delete=False, encoding="utf-8") as file:
-        file.write(text)
-    os.chmod(file.name, 0o644)
-    os.replace(file.name, path)
+    with whole_file(path) as passing:
+        passing.write_text(text, encoding="utf-8")

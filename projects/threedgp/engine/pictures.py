@@ -1,14 +1,17 @@
 """Pictures for people to look at: colour-coded depth, grids, PNG files."""
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float, UInt8
 from matplotlib import colormaps
-from PIL import Image
+from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
+
+from ..whole_files import whole_file
+
+CAPTION_HEIGHT = 14
 
 
 def to_bytes(rgb: Float[Tensor, "*n 3 h w"]) -> UInt8[np.ndarray, "*n h w 3"]:
@@ -66,6 +69,18 @@ def image_grid(
     return grid
 
 
+def captioned(image: UInt8[np.ndarray, "h w 3"], text: str) -> UInt8[np.ndarray, "high w 3"]:
+    """Put a line of text above an image; where there is no text, return the image itself."""
+    if not text:
+        return image
+    height, width = image.shape[:2]
+    canvas = Image.new("RGB", (width, height + CAPTION_HEIGHT), "black")
+    canvas.paste(Image.fromarray(image), (0, CAPTION_HEIGHT))
+    font = ImageFont.load_default(CAPTION_HEIGHT - 4)
+    ImageDraw.Draw(canvas).text((2, 0), text, fill="white", font=font)
+    return np.asarray(canvas)
+
+
 def save_png(path: str | Path, picture: UInt8[np.ndarray, "h w 3"]) -> None:
     """Write an RGB picture, so that the file is the old one or the new one, never half of it.
 
@@ -73,8 +88,5 @@ def save_png(path: str | Path, picture: UInt8[np.ndarray, "h w 3"]) -> None:
         path: File to write; its folder is made if it is missing.
         picture: The pixels.
     """
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}")
-    Image.fromarray(picture).save(unfinished, format="PNG")
-    os.replace(unfinished, path)
+    with whole_file(path) as passing:
+        Image.fromarray(picture).save(passing, format="PNG")

@@ -4,7 +4,7 @@ import argparse
 from dataclasses import replace
 from pathlib import Path
 
-from ..engine.launch import existing_folder
+from ..command_line import existing_folder
 from .runs import SIZES, Size
 
 

@@ -32,7 +32,9 @@ from mmengine.registry import init_default_scope
 from mmengine.runner import Runner
 from tqdm import tqdm
 
+from .. import command_line
 from ..engine import launch
+from ..engine.run_config import merge_options, read_config, redirect_data_root
 from .arms import NO_DISTILLATION_3D
 
 MIB = 2**20
@@ -246,11 +248,11 @@ def parse_arguments(argv: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--config", type=launch.existing_file, default="configs/3dgp_toy32.py")
-    parser.add_argument("--data-root", type=launch.existing_folder, help="default: the config's")
+    parser.add_argument("--config", type=command_line.existing_file, default="configs/3dgp_toy32.py")
+    parser.add_argument("--data-root", type=command_line.existing_folder, help="default: the config's")
     parser.add_argument(
         "--teacher",
-        type=launch.existing_file,
+        type=command_line.existing_file,
         help="its checkpoint (default: networks/teacher.pth beside the data root, if it is there)",
     )
     parser.add_argument("--teacher-model", default="test_resnet", help="a timm model (default test_resnet)")
@@ -261,7 +263,7 @@ def parse_arguments(argv: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--blocks", type=_positive, default=12, help="of each arm (default 12)")
     parser.add_argument("--device", help="default: cuda if there is one, else cpu")
     parser.add_argument("--out", type=Path, required=True, help="folder of cost.csv and cost.md")
-    launch.add_config_options(parser)
+    command_line.add_config_options(parser)
     return parser.parse_args(argv)
 
 
@@ -278,11 +280,10 @@ def load_config(args: argparse.Namespace) -> Config:
     Raises:
         ValueError: If it does not.
     """
-    config = Config.fromfile(args.config)
+    config = read_config(args.config)
     if args.data_root:
-        launch.redirect_data_root(config, args.data_root)
-    if args.cfg_options:
-        config.merge_from_dict(args.cfg_options)
+        redirect_data_root(config, args.data_root)
+    merge_options(config, args.cfg_options)
     distillation, features = config.model.get("distillation"), config.train_dataloader.dataset.get("features")
     if not (distillation and features):
         raise ValueError(

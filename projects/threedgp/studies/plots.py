@@ -12,11 +12,9 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from tools.render import captioned
-
 from ..apis import ThreeDGPInferencer
 from ..engine.fixed_inputs import averaged_pose, draw_fixed_inputs
-from ..engine.pictures import colorize_depth, enlarge, image_grid, save_png
+from ..engine.pictures import captioned, colorize_depth, enlarge, image_grid, save_png
 from ..rendering import CAMERA_FIELDS
 from .runs import Run, arms_of
 

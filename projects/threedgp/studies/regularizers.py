@@ -19,8 +19,9 @@ from mmengine.registry import init_default_scope
 from torch import Tensor
 from tqdm import tqdm
 
+from ..command_line import existing_folder
 from ..engine.fixed_inputs import averaged_pose, draw_fixed_inputs
-from ..engine.launch import existing_folder, write_atomically
+from ..engine.launch import write_atomically
 from ..models.generator import CameraBatch
 from ..training.threedgp import ThreeDGP
 from .arms import EMD_REGULARIZER, FIXED_CAMERAS, FULL

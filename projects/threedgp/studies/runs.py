@@ -18,8 +18,7 @@ from typing import Any
 from mmengine.config import Config
 from tqdm import tqdm
 
-from tools.plot_logs import collect_curves, find_logs, read_records
-
+from ..engine.curves import collect_curves, find_logs, read_records
 from ..engine.launch import write_atomically
 
 ROOT = Path(__file__).resolve().parents[3]

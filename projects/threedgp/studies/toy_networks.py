@@ -29,8 +29,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from tqdm import tqdm
 
+from ..command_line import existing_folder
 from ..data.images import read_depth_levels, read_image
-from ..engine.launch import existing_folder, write_atomically
+from ..engine.launch import write_atomically
 from ..evaluation import ordinal_error, scale_shift_invariant_rmse
 from ..scenes import CLASSES, ToySettings, encode_depth, render_scene
 

@@ -1,0 +1,89 @@
+"""Arguments that the command-line tools share; imports nothing heavy, so that ``--help`` answers at once."""
+
+import argparse
+import os
+from pathlib import Path
+
+
+def existing_file(path: str) -> str:
+    """`path` itself if it is a file or a URL; made for argparse's `type`.
+
+    Raises:
+        argparse.ArgumentTypeError: There is no such file.
+    """
+    if "://" not in path and not Path(path).is_file():
+        raise argparse.ArgumentTypeError(f"file {path!r} does not exist (looked from {os.getcwd()})")
+    return path
+
+
+def existing_folder(path: str) -> str:
+    """`path` itself if it is a folder with something in it; made for argparse's `type`.
+
+    Raises:
+        argparse.ArgumentTypeError: There is no such folder, or it is empty.
+    """
+    if not Path(path).is_dir():
+        raise argparse.ArgumentTypeError(f"folder {path!r} does not exist (looked from {os.getcwd()})")
+    if not any(Path(path).iterdir()):
+        raise argparse.ArgumentTypeError(f"folder {path!r} is empty")
+    return path
+
+
+def checkpoint_or_auto(value: str) -> str:
+    """`auto` or an existing checkpoint; made for argparse's `type`."""
+    return value if value == "auto" else existing_file(value)
+
+
+def checkpoint_name(value: str) -> Path:
+    """A path that ends in .pth, beside which a config of the same name can lie; for argparse's `type`."""
+    if not value.endswith(".pth"):
+        raise argparse.ArgumentTypeError(f"got {value}, wanted a name that ends in .pth")
+    return Path(value)
+
+
+def grid_shape(text: str) -> tuple[int, int]:
+    """Rows and columns of e.g. `4x4`; made for argparse's `type`."""
+    parts = text.lower().split("x")
+    if len(parts) != 2 or not all(part.isdigit() and int(part) > 0 for part in parts):
+        raise argparse.ArgumentTypeError(f"got {text!r}, wanted ROWSxCOLUMNS, e.g. 4x4")
+    return int(parts[0]), int(parts[1])
+
+
+def make_parser(description: str | None) -> argparse.ArgumentParser:
+    """A parser that shows its description as it is written."""
+    return argparse.ArgumentParser(
+        description=description, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+
+
+def add_checkpoint_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds `[CONFIG] CHECKPOINT`; a parser with them parses with `parse_intermixed_args`."""
+    parser.add_argument(
+        "config", nargs="?", type=existing_file, help="a file of configs/ (default: as the checkpoint says)"
+    )
+    parser.add_argument("checkpoint", type=existing_file, help="a checkpoint of a training")
+
+
+def add_run_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds the arguments that training and evaluation share."""
+    parser.add_argument("--work-dir", help="where results go (default: work_dirs/<config name>)")
+    parser.add_argument(
+        "--data-root",
+        type=existing_folder,
+        help="points every loader and metric of the config at this folder",
+    )
+    add_config_options(parser)
+    parser.add_argument("--launcher", choices=["none", "pytorch", "slurm", "mpi"], default="none")
+    parser.add_argument("--local_rank", "--local-rank", type=int, help="set by torch's launcher")
+
+
+def add_config_options(parser: argparse.ArgumentParser) -> None:
+    """Adds the argument that overrides parts of the config."""
+    parser.add_argument(
+        "--cfg-options",
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="KEY=VALUE",
+        help="overrides of the config, e.g. train_cfg.total_kimg=100",
+    )

@@ -1,0 +1,103 @@
+"""Finds in a config what no component takes, before anything is built of it."""
+
+import difflib
+import inspect
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from typing import Any
+
+from mmagic import registry
+from mmengine import registry as mmengine_registry
+from mmengine.config import Config
+from mmengine.registry import Registry
+from mmengine.runner import Runner
+
+from ..errors import UserError
+
+SECTIONS = frozenset(inspect.signature(Runner.__init__).parameters) - {"self"}
+KEYS_OF_THE_TOOLKIT = frozenset({"type", "_scope_", "_delete_"})
+
+
+def check_option(config: Config, key: str) -> None:
+    """Refuse an option whose first name is neither in the config nor a section of a run.
+
+    Raises:
+        UserError: With the names that come close.
+    """
+    name = key.split(".")[0]
+    if name not in config and name not in SECTIONS:
+        raise UserError(f"--cfg-options {key}: there is no {name!r} in the config{_like(name, {*config})}")
+
+
+def check_config(config: Config) -> None:
+    """Refuse a config that names a component that nobody has registered, or a key that one does not take.
+
+    Raises:
+        UserError: The first of them, with its place in the config.
+    """
+    for place, node in _typed_nodes({name: config[name] for name in SECTIONS if name in config}):
+        candidates = list(_find(node["type"]))
+        if not candidates:
+            every = {name for each in _registries() for name in each.module_dict}
+            hint = _like(node["type"], every)
+            raise UserError(f"{place}.type: got {node['type']!r}, which nothing is registered as{hint}")
+        taken = [_parameters(candidate) for candidate in candidates]
+        if not any(names is None or set(node) <= names | KEYS_OF_THE_TOOLKIT for names in taken):
+            names = taken[0] or set()
+            unknown = sorted(set(node) - names - KEYS_OF_THE_TOOLKIT)[0]
+            raise UserError(f"{place}: {node['type']} takes no {unknown!r}{_like(unknown, names)}")
+
+
+def default_part(owner: Mapping[str, Any], name: str, place: str) -> dict[str, Any]:
+    """The config that a component uses for one of its parts by default.
+
+    Args:
+        owner: Config of the component.
+        name: The part, an argument of the component.
+        place: The part's place in the config, for the error.
+
+    Raises:
+        UserError: If there is no default with a type.
+    """
+    for component in _find(owner.get("type")):
+        parameter = inspect.signature(component).parameters.get(name)
+        if parameter is not None and isinstance(parameter.default, Mapping):
+            return dict(parameter.default)
+    raise UserError(f"{place} is None here, and has no default; set {place}.type first")
+
+
+def _typed_nodes(node: Any, place: str = "") -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Every dictionary with a ``type`` that is a name, with its place in the config."""
+    if isinstance(node, Mapping):
+        if isinstance(node.get("type"), str):
+            yield place, node
+        items: Iterable[tuple[Any, Any]] = node.items()
+    else:
+        items = enumerate(node) if isinstance(node, list | tuple) else ()
+    for key, child in items:
+        yield from _typed_nodes(child, f"{place}.{key}" if place else str(key))
+
+
+def _registries() -> list[Registry]:
+    modules = (registry, mmengine_registry)
+    return [item for module in modules for item in vars(module).values() if isinstance(item, Registry)]
+
+
+def _find(name: Any) -> Iterator[Any]:
+    """What is registered under a name, whichever registry it is in."""
+    for each in _registries():
+        found = each.get(name) if isinstance(name, str) else None
+        if found is not None:
+            yield found
+
+
+def _parameters(component: Any) -> set[str] | None:
+    """Names that a component takes; None if it takes any."""
+    parameters = inspect.signature(component).parameters.values()
+    if any(parameter.kind is inspect.Parameter.VAR_KEYWORD for parameter in parameters):
+        return None
+    return {parameter.name for parameter in parameters}
+
+
+def _like(name: str, names: Collection[str]) -> str:
+    close = difflib.get_close_matches(name, list(map(str, names)), n=1)
+    return f"; did you mean {close[0]!r}?" if close else ""

@@ -1,0 +1,101 @@
+"""Settings that follow from others, so that one change is one option."""
+
+import os
+from collections.abc import Collection
+from typing import Any
+
+import numpy as np
+import torch
+from mmengine.config import Config
+
+from ..errors import UserError, blame
+
+NOTHING_TO_DISTIL = (
+    "model.distillation: nothing to distil, wanted train_dataloader.dataset.features=FILE (see "
+    "tools/data/compute_features.py) or model.teacher.type=TimmTeacher"
+)
+LOADERS = ("train_dataloader", "val_dataloader", "test_dataloader")
+
+
+def settle(config: Config, chosen: Collection[str] = ()) -> None:
+    """Change what the rest of a config leaves only one sensible value.
+
+    Args:
+        config: The config; changed in place.
+        chosen: Full names of settings that somebody has just chosen, which stay as they are.
+
+    Raises:
+        UserError: If the width of what is distilled cannot be found.
+    """
+    loaders = [config[name] for name in LOADERS if isinstance(config.get(name), dict)]
+    for loader in loaders:
+        if loader.get("num_workers") == 0:
+            loader.update(persistent_workers=False)
+            loader.pop("prefetch_factor", None)
+    if (config.get("model") or {}).get("type") == "ThreeDGP":
+        _settle_model(config, chosen)
+
+
+def _settle_model(config: Config, chosen: Collection[str]) -> None:
+    model, train = config.model, _dataset(config, "train_dataloader")
+    generator, discriminator = model.generator, model.get("discriminator") or {}
+    if generator.get("depth_adaptor", True) is None:
+        train["use_depth"] = False
+    if "num_classes" in model and not model.num_classes:
+        for name in LOADERS:
+            _dataset(config, name)["conditional"] = False
+    if generator.get("patch_size", True) is None:
+        model.patch_sampler = None
+    if model.get("patch_sampler", True) is None:
+        if "model.generator.patch_size" not in chosen:
+            generator.patch_size = None
+        discriminator["patch_conditioning"] = False
+    if model.get("distillation", True) is None:
+        model.teacher = train["features"] = discriminator["feature_dim"] = None
+    elif model.get("discriminator") and train:
+        _settle_teacher(model, train, chosen)
+
+
+def check_teacher(config: Config) -> None:
+    """Refuse a training that distils nothing.
+
+    Raises:
+        UserError: It has neither a table of features nor a teacher.
+    """
+    model = config.get("model") or {}
+    features = _dataset(config, "train_dataloader").get("features")
+    if model.get("distillation") and not (features or model.get("teacher")):
+        raise UserError(NOTHING_TO_DISTIL)
+
+
+def _settle_teacher(model: Any, train: dict, chosen: Collection[str]) -> None:
+    teacher = model.get("teacher")
+    if teacher is not None and "train_dataloader.dataset.features" not in chosen:
+        train["features"] = None
+    if model.discriminator.get("feature_dim", True) is None:
+        model.discriminator.feature_dim = _table_width(train) if teacher is None else _teacher_width(teacher)
+
+
+def _table_width(train: dict) -> int:
+    if not train.get("features"):
+        raise UserError(NOTHING_TO_DISTIL)
+    path = os.path.join(train["data_root"], train["features"])
+    with blame("train_dataloader.dataset.features", OSError, ValueError, IndexError):
+        return int(np.load(path, mmap_mode="r").shape[1])
+
+
+def _teacher_width(teacher: dict) -> int:
+    if teacher.get("type") != "TimmTeacher":
+        raise UserError(
+            "model.discriminator.feature_dim: got None, wanted the width of the teacher's features"
+        )
+    import timm
+
+    with torch.device("meta"), blame("model.teacher.model", RuntimeError, ValueError):
+        network: Any = timm.create_model(teacher.get("model", "resnet50"), num_classes=0)
+        return network.num_features
+
+
+def _dataset(config: Config, loader: str) -> dict:
+    """The dataset of a loader; a passing dictionary where there is none."""
+    return (config.get(loader) or {}).get("dataset") or {}
