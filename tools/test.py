@@ -31,8 +31,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     config = launch.load_config(args)
     config.load_from, config.resume = args.checkpoint, False
     launch.join_processes(config, args.launcher, args.local_rank)
-    metrics = launch.run_test(Runner.from_cfg(config))
-    about = {"config": args.config, "checkpoint": args.checkpoint}
+    runner = Runner.from_cfg(config)
+    metrics = launch.run_test(runner)
+    about = {"config": args.config, "checkpoint": args.checkpoint, **launch.about_test(runner)}
     for path in launch.save_metrics(metrics, args.out or config.work_dir, **about):
         print(f"metrics: {path}")
 
