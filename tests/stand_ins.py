@@ -28,3 +28,25 @@ def save_inception_stand_in(folder: Path) -> str:
     path = folder / "inception_stand_in.pt"
     torch.jit.script(InceptionStandIn()).save(str(path))
     return str(path)
+
+
+def save_depth_stand_in(folder: Path) -> str:
+    """Write a depth model of the transformers library: a real architecture, tiny, with random weights."""
+    from transformers import DPTConfig, DPTForDepthEstimation, DPTImageProcessor
+
+    torch.manual_seed(0)
+    config = DPTConfig(
+        hidden_size=16,
+        num_hidden_layers=4,
+        num_attention_heads=2,
+        intermediate_size=16,
+        backbone_out_indices=[0, 1, 2, 3],
+        image_size=32,
+        patch_size=8,
+        neck_hidden_sizes=[8, 8, 8, 8],
+        fusion_hidden_size=8,
+        is_hybrid=False,
+    )
+    DPTForDepthEstimation(config).save_pretrained(folder)
+    DPTImageProcessor(size={"height": 32, "width": 32}).save_pretrained(folder)
+    return str(folder)

@@ -33,8 +33,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     config.load_from, config.resume = args.checkpoint, False
     launch.join_processes(config, args.launcher, args.local_rank)
     name = args.config or "as stored in the checkpoint"
-    metrics = launch.run_test(launch.make_runner(config, name))
-    about = {"config": name, "checkpoint": args.checkpoint}
+    runner = launch.make_runner(config, name)
+    metrics = launch.run_test(runner)
+    about = {"config": name, "checkpoint": args.checkpoint, **launch.about_test(runner)}
     for path in launch.save_metrics(metrics, args.out or config.work_dir, **about):
         print(f"metrics: {path}")
 

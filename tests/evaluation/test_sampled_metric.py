@@ -101,6 +101,7 @@ def test_the_command_line_measures_them(tmp_path):
             test_dataloader=tiny_runs.loader(data_root, training=False),
             test_evaluator=dict(metrics=configs(tmp_path)),
             test_cfg=dict(type="MultiTestLoop"),
+            randomness=dict(seed=7),
             log_level="WARNING",
         )
     )
@@ -109,7 +110,9 @@ def test_the_command_line_measures_them(tmp_path):
     torch.save(dict(state_dict=state, meta={}), tmp_path / "tiny.pth")
     files = [str(tmp_path / name) for name in ("tiny_metrics.py", "tiny.pth")]
     test_tool.main([*files, "--work-dir", str(tmp_path / "work")])
-    metrics = json.loads((tmp_path / "work" / "metrics.json").read_text())["metrics"]
+    written = json.loads((tmp_path / "work" / "metrics.json").read_text())
+    metrics = written.pop("metrics")
+    assert written == dict(config=files[0], checkpoint=files[1], data_root=data_root, seed="7")
     assert {f"{kind}/{name}" for kind, names in RESULTS.items() for name in names} <= set(metrics)
 
 

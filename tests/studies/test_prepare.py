@@ -77,6 +77,14 @@ def test_a_missing_network_is_trained_alone(folder, small, called):
     }
 
 
+def test_networks_of_other_settings_and_lost_files_are_made_again(folder, small, called):
+    (folder / "networks" / "depth_estimator.ts").unlink()
+    prepare.main([str(folder), *small])
+    assert called["toy_networks"][-2:] == ["--only", "depth_estimator"]
+    prepare.main([str(folder), *small, "--epochs", "2"])
+    assert called["toy_networks"][-4:] == ["--only", *toy_networks.MAKERS]
+
+
 def test_features_that_are_older_than_the_teacher_are_computed_again(folder, small, called):
     (folder / "networks" / "teacher.pth").touch()
     prepare.main([str(folder), *small])

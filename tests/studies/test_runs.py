@@ -137,6 +137,19 @@ def test_other_settings_are_refused_by_name_and_the_old_ones_stay(tmp_path, chan
     assert run.config_path.read_bytes() == before
 
 
+def test_a_run_of_data_that_were_made_anew_is_refused(tmp_path):
+    data = tmp_path / "data"
+    for name in ("meta.json", "networks/extractor.ts"):
+        (data / name).parent.mkdir(parents=True, exist_ok=True)
+        (data / name).write_text("first")
+    (run,) = plan([FULL], [0], tmp_path)
+    write_config(run, data, SIZE)
+    write_config(run, data, SIZE)
+    (data / "networks/extractor.ts").write_text("other")
+    with pytest.raises(ValueError, match=r"full_seed0/config\.py: got a run with other settings"):
+        write_config(run, data, SIZE)
+
+
 # Execution
 
 

@@ -35,6 +35,12 @@ def test_resumed_run_replaces_the_steps_it_repeats(tmp_path):
     assert curves_of(tmp_path) == {"loss": {1: 1.0, 2: 3.0, 3: 4.0}}
 
 
+def test_another_run_in_the_folder_replaces_all_of_a_longer_one(tmp_path):
+    write_log(tmp_path, "20250101_000000", *({"loss": 1.0, "step": step} for step in (5, 10, 15)))
+    write_log(tmp_path, "20250102_000000", {"loss": 2.0, "step": 5}, {"loss": 3.0, "step": 10})
+    assert curves_of(tmp_path) == {"loss": {5: 2.0, 10: 3.0}}
+
+
 def test_ragged_records_and_a_cut_off_line_do_no_harm(tmp_path, capsys):
     write_log(
         tmp_path,

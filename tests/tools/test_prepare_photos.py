@@ -15,6 +15,7 @@ import projects.threedgp  # noqa: F401
 from projects.threedgp.data.depth_estimation import DepthEstimator
 from projects.threedgp.data.image_depth_dataset import ImageDepthDataset
 from projects.threedgp.errors import UserError
+from tests.stand_ins import save_depth_stand_in
 from tools.data import prepare_photos
 
 
@@ -45,26 +46,7 @@ def photos(tmp_path) -> Path:
 
 @pytest.fixture(scope="module")
 def depth_model(tmp_path_factory) -> str:
-    """A stand-in for a depth model: the real architecture, tiny, with random weights."""
-    from transformers import DPTConfig, DPTForDepthEstimation, DPTImageProcessor
-
-    torch.manual_seed(0)
-    config = DPTConfig(
-        hidden_size=16,
-        num_hidden_layers=4,
-        num_attention_heads=2,
-        intermediate_size=16,
-        backbone_out_indices=[0, 1, 2, 3],
-        image_size=32,
-        patch_size=8,
-        neck_hidden_sizes=[8, 8, 8, 8],
-        fusion_hidden_size=8,
-        is_hybrid=False,
-    )
-    folder = tmp_path_factory.mktemp("depth_model")
-    DPTForDepthEstimation(config).save_pretrained(folder)
-    DPTImageProcessor(size={"height": 32, "width": 32}).save_pretrained(folder)
-    return str(folder)
+    return save_depth_stand_in(tmp_path_factory.mktemp("depth_model"))
 
 
 def test_folders_become_classes(photos, tmp_path):

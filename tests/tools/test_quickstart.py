@@ -1,19 +1,27 @@
-"""tools/quickstart.sh: what cannot work ends before anything is installed; --show only renders."""
+"""tools/quickstart.sh: what cannot work ends before anything is installed; --show only renders; photos train."""
 
+import json
+import os
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
+
+from tests.stand_ins import save_depth_stand_in
 
 ROOT = Path(__file__).resolve().parents[2]
 SHOWN = "projects/threedgp/zoo/toy32"
 
 
-def quickstart(*arguments, cwd, root=ROOT):
+def quickstart(*arguments, cwd, root=ROOT, **env):
     return subprocess.run(
         ["bash", root / "tools" / "quickstart.sh", *arguments],
         cwd=cwd,
+        env=os.environ | env,
         capture_output=True,
         text=True,
         check=False,
@@ -99,3 +107,42 @@ def test_show_without_the_model_ends_early(repository, tmp_path, ending):
     assert run.returncode == 1
     assert f"--show: no {SHOWN}.{ending} in {repository}" in run.stderr
     assert "installing" not in run.stdout
+
+
+@pytest.fixture
+def installed(tmp_path):
+    """A copy of the repository whose installer names this Python."""
+    root = tmp_path / "installed"
+    for folder in ("configs", "projects", "tools"):
+        shutil.copytree(ROOT / folder, root / folder, ignore=shutil.ignore_patterns("__pycache__"))
+    (root / "tools" / "install.sh").write_text(f"echo {sys.executable}\n")
+    return root
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("num", "with_depth"), [(1, False), (5, True)])
+def test_a_few_photos_are_enough(installed, tmp_path, num, with_depth):
+    (tmp_path / "my photos").mkdir()
+    for i in range(num):
+        pixels = np.random.default_rng(i).integers(0, 255, (64, 48, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(tmp_path / "my photos" / f"{i}.jpg")
+    arguments = ["--depth-model", save_depth_stand_in(tmp_path / "depth model")] if with_depth else []
+    run = quickstart(
+        "my photos",
+        *arguments,
+        cwd=tmp_path,
+        root=installed,
+        THREEDGP_QUICKSTART_KIMG="0.016",
+        OMP_NUM_THREADS="1",
+    )
+    assert run.returncode == 0, run.stdout[-3000:] + run.stderr[-3000:]
+    out = installed / "work_dirs" / "quickstart"
+    written = json.loads((out / "metrics.json").read_text())
+    assert written["data_root"] == "work_dirs/quickstart/data/train" and written["seed"] == "0"
+    assert all(np.isfinite(value) for value in written["metrics"].values())
+    files = {"samples.png", "orbit.mp4", "orbit.png", "curves.png", "metrics.md"}
+    assert files <= {path.name for path in out.iterdir()}
+    said = f"SWD: {num} real and generated images, as the data has no more; 512 were asked for"
+    # Before training, and again before the evaluation.
+    assert (run.stdout + run.stderr).count(said) == 2
+    assert (run.stdout + run.stderr).index(said) < (run.stdout + run.stderr).index("[quickstart] evaluating")

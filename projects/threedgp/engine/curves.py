@@ -59,23 +59,42 @@ def find_logs(work_dir: Path) -> list[Path]:
 
 
 def read_records(logs: Iterable[Path]) -> list[dict]:
-    """The records of the logs in order; a line cut off by a crash is left out, and said so."""
-    records = []
+    """The records of the logs in order; a line cut off by a crash is left out, and said so.
+
+    A log replaces all that earlier ones have from its first step on: what a resumed run does again, and
+    another run that went to the same work folder.
+    """
+    records: list[dict] = []
     for path in logs:
-        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
-            try:
-                records.append(json.loads(line))
-            except json.JSONDecodeError:
-                print(f"{path}:{number}: not a JSON record, left out", file=sys.stderr)
+        log = read_log(path)
+        first = min((step for record in log if (step := step_of(record)) is not None), default=math.inf)
+        records = [each for each in records if (step := step_of(each)) is None or step < first] + log
     return records
+
+
+def read_log(path: Path) -> list[dict]:
+    """The records of one log."""
+    records = []
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+        try:
+            records.append(json.loads(line))
+        except json.JSONDecodeError:
+            print(f"{path}:{number}: not a JSON record, left out", file=sys.stderr)
+    return records
+
+
+def step_of(record: Mapping) -> int | None:
+    """The step that a record is of; None if it does not tell."""
+    step = record.get("step", record.get("iter"))
+    return step if isinstance(step, int) else None
 
 
 def collect_curves(records: Iterable[Mapping]) -> dict[str, Curve]:
     """Value by step for every name; a later record of the same step replaces an earlier one."""
     curves: defaultdict[str, Curve] = defaultdict(dict)
     for record in records:
-        step = record.get("step", record.get("iter"))
-        if not isinstance(step, int):
+        step = step_of(record)
+        if step is None:
             continue
         for name, value in record.items():
             if name not in NO_CURVES and is_number(value):

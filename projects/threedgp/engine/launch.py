@@ -140,6 +140,16 @@ def run_test(runner: Runner) -> dict[str, float]:
     return keeper.metrics
 
 
+def about_test(runner: Runner) -> dict[str, str]:
+    """What the metrics of a test depend on beside the model: the data and the seed.
+
+    Args:
+        runner: A runner with a test loop.
+    """
+    owners = _owners_of_data_root(runner.cfg.get("test_dataloader"))
+    return {"data_root": ", ".join(str(owner["data_root"]) for owner in owners), "seed": str(runner.seed)}
+
+
 def save_metrics(metrics: Mapping[str, Any], folder: str | Path, **about: str) -> list[Path]:
     """Writes metrics as `metrics.json` and as a Markdown table, `metrics.md`; rank 0 only.
 

@@ -95,6 +95,8 @@ def fit_counts(metric: BaseMetric, available: int) -> None:
     for name in ("real_nums", "fake_nums"):
         if hasattr(metric, name):
             setattr(metric, name, _whole(metric, name))
+    if isinstance(metric, MultiScaleStructureSimilarity):
+        metric.num_pairs = metric.fake_nums // 2
     wanted = getattr(metric, "real_nums", 0)
     if wanted > available:
         metric.real_nums, kind = available, "real"

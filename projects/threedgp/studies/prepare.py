@@ -17,7 +17,12 @@ from ..scenes import write_inexact_depth
 from . import toy_networks
 from .arms import DEPTH_FOLDER, INEXACTNESS
 
-SCENES = {"object_yaw": "constant:0", "yaw": "normal:0:0.5"}
+NETWORK_FILES = {
+    "teacher": "teacher.pth",
+    "extractor": "extractor.ts",
+    "depth_estimator": "depth_estimator.ts",
+}
+SCENES = {"seed": 0, "object_yaw": "constant:0", "yaw": "normal:0:0.5"}
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -37,9 +42,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         if not depth.is_dir() or not any(depth.iterdir()):
             write_inexact_depth(args.data, depth, inexactness)
     networks = args.data / "networks"
-    report = networks / "networks.json"
-    known = json.loads(report.read_text()) if report.is_file() else {}
-    if missing := [name for name in toy_networks.MAKERS if name not in known]:
+    made_of = {"epochs": args.epochs, "held_out_images": args.held_out, "training_images": args.num}
+    if missing := missing_networks(networks, made_of):
         options = {"epochs": args.epochs, "held-out": args.held_out}
         toy_networks.main([str(args.data), str(networks), *as_flags(options), "--only", *missing])
     make_features(args.data, networks / "teacher.pth", args.resolution)
@@ -60,6 +64,22 @@ def make_scenes(data: Path, num: int, resolution: int) -> None:
     found = {name: meta.get(name) for name in wanted}
     if found != wanted:
         raise ValueError(f"{data}: got scenes of {found}, wanted {wanted}")
+
+
+def missing_networks(networks: Path, made_of: Mapping[str, int]) -> list[str]:
+    """Names of the networks that are not there, or were trained in another way.
+
+    Args:
+        networks: Their folder.
+        made_of: What networks.json has to say of each.
+    """
+    report = networks / "networks.json"
+    known = json.loads(report.read_text()) if report.is_file() else {}
+
+    def is_there(name: str) -> bool:
+        return (networks / NETWORK_FILES[name]).is_file() and known.get(name, {}).items() >= made_of.items()
+
+    return [name for name in toy_networks.MAKERS if not is_there(name)]
 
 
 def make_features(data: Path, teacher: Path, resolution: int) -> None:

@@ -1,6 +1,7 @@
 """Trains and evaluates the runs of a study, each in its own folder; what is finished is not done again."""
 
 import copy
+import hashlib
 import json
 import math
 import os
@@ -175,7 +176,7 @@ def write_config(run: Run, data: Path, size: Size) -> None:
         size: How long it trains.
 
     Raises:
-        ValueError: If the folder holds a run with another config.
+        ValueError: If the folder holds a run with another config, or of other scenes or networks.
     """
     config = arm_config(run.arm)
     config = Config(_moved(config.to_dict(), config.root, str(data.resolve())))
@@ -186,12 +187,27 @@ def write_config(run: Run, data: Path, size: Size) -> None:
     logger.interval = max(min(logger.interval, steps), 1)
     config.randomness = dict(seed=run.seed, diff_rank_seed=True)
     config.work_dir = str(run.folder.resolve())
+    # Not a setting, but what tells a run apart from one of data that were made anew in the same place.
+    config.data_digest = data_digest(data)
     if not run.config_path.is_file():
         write_atomically(run.config_path, config.pretty_text)
     elif _settings(Config.fromfile(run.config_path)) != _settings(config):
         raise ValueError(
             f"{run.config_path}: got a run with other settings, wanted another --out, or that folder gone"
         )
+
+
+def data_digest(data: Path) -> str:
+    """What tells scenes and networks apart from others in the same folder.
+
+    Args:
+        data: The folder of tools/studies/prepare.py.
+    """
+    known = hashlib.sha256()
+    for file in (data / "meta.json", data / "cameras.npy", *sorted((data / "networks").glob("*"))):
+        if file.is_file():
+            known.update(file.name.encode() + file.read_bytes())
+    return known.hexdigest()
 
 
 def _settings(config: Config) -> dict[str, Any]:
