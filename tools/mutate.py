@@ -113,7 +113,8 @@ def replacements(node: ast.AST) -> Iterator[tuple[str, ast.AST]]:
         case ast.Expr(value=ast.Call()):
             yield "statement", ast.Pass()
         case ast.Call(args=args, keywords=keywords):
-            if len(args) > 1 and not any(isinstance(arg, ast.Starred) for arg in args[:2]):
+            starred = any(isinstance(arg, ast.Starred) for arg in args[:2])
+            if len(args) > 1 and not starred and ast.dump(args[0]) != ast.dump(args[1]):
                 yield "swap", changed(node, args=[args[1], args[0], *args[2:]])
             for index in range(len(keywords)):
                 yield "keyword", changed(node, keywords=keywords[:index] + keywords[index + 1 :])

@@ -81,3 +81,9 @@ def test_cutoff_spares_the_later_layers(mapping):
 
 def test_code_has_the_width_asked_for():
     assert CodeMapping(12, 5)(torch.randn(3, 12)).shape == (3, 5)
+
+
+def test_defaults_are_those_of_imagenet():
+    mapping = StyleMapping()
+    assert mapping.embed.weight.shape == (512, 1000)
+    assert [tuple(layer.weight.shape) for layer in mapping.layers] == [(512, 1024), (512, 512)]

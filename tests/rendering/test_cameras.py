@@ -95,3 +95,11 @@ def test_cameras_can_be_selected():
     camera = Camera(torch.arange(24.0).reshape(3, 8))
     assert len(camera[1:]) == 2
     assert torch.equal(camera[torch.tensor([2])].angles, torch.tensor([[16.0, 17.0, 18.0]]))
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 4])
+def test_a_camera_is_the_same_in_any_company(cameras, n):
+    """Also among three, where an axis of the world and the batch cannot be told apart by their length."""
+    together = camera_to_world(cameras[:n])
+    alone = torch.cat([camera_to_world(cameras[i : i + 1]) for i in range(n)])
+    torch.testing.assert_close(together, alone)

@@ -1,6 +1,6 @@
 """All of projects/threedgp/rendering computes where its inputs are, and in their precision.
 
-A tensor on the "meta" device has a shape but no values; what is made on the CPU by mistake does not mix with it.
+A tensor on the "meta" device has a shape but no values; what is made on the CPU does not mix with it.
 """
 
 import pytest

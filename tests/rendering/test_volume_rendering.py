@@ -230,3 +230,10 @@ def test_fine_samples_have_no_gradient():
 def test_impossible_options_are_named(changes, message):
     with pytest.raises(ValueError, match=message):
         RayMarching(**changes)
+
+
+@pytest.mark.parametrize("marcher", ["classical", "mip"])
+def test_three_coarse_samples_are_enough(marcher):
+    options = RayMarching(marcher=marcher, num_coarse=3, num_fine=2)
+    out, *_ = render(solid(lambda points: points[..., 2] < 0.1), options, resolution=2)
+    assert out.depth.isfinite().all()
