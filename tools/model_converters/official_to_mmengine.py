@@ -7,9 +7,7 @@ How often each class occurs is not in a snapshot: labels are drawn evenly until 
 """
 
 import argparse
-import os
 import sys
-import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -26,6 +24,7 @@ from projects.threedgp.official.config import model_config, not_carried_over, op
 from projects.threedgp.official.names import is_derived, load_official
 from projects.threedgp.official.snapshot import OfficialSnapshot, read_official_snapshot
 from projects.threedgp.training.threedgp import ThreeDGP
+from projects.threedgp.whole_files import whole_file
 
 # Carries data, runtime and evaluation; the model in it is replaced.
 BASE_CONFIG = Path(__file__).resolve().parents[2] / "configs" / "3dgp_imagenet256.py"
@@ -53,7 +52,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     checkpoint = make_checkpoint(snapshot, config)
     args.out.parent.mkdir(parents=True, exist_ok=True)
     write_whole(args.out, lambda path: torch.save(checkpoint, path))
-    write_whole(args.out.with_suffix(".py"), config.dump)
+    text = config.pretty_text
+    write_whole(args.out.with_suffix(".py"), lambda path: path.write_text(text, encoding="utf-8"))
     for setting in not_carried_over(snapshot.config):
         print(f"not carried over (training only): {setting}")
     print(f"checkpoint: {args.out} ({snapshot.images_seen} images seen)")
@@ -121,15 +121,8 @@ def make_checkpoint(snapshot: OfficialSnapshot, config: Config) -> dict[str, Any
 
 def write_whole(path: Path, write: Callable[[Path], object]) -> None:
     """Write a file under a passing name first, so that there is never half a file."""
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}-", suffix=path.suffix)
-    os.close(handle)
-    passing = Path(name)
-    try:
+    with whole_file(path) as passing:
         write(passing)
-        passing.chmod(0o644)
-        passing.replace(path)
-    finally:
-        passing.unlink(missing_ok=True)
 
 
 if __name__ == "__main__":

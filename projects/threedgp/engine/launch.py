@@ -4,7 +4,6 @@ import argparse
 import json
 import math
 import os
-import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,8 @@ from mmengine.config import Config, DictAction
 from mmengine.dist import is_main_process
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
+
+from ..whole_files import whole_file
 
 DATA_SECTIONS = (
     *("train_dataloader", "val_dataloader", "test_dataloader"),
@@ -227,8 +228,5 @@ def markdown_table(metrics: Mapping[str, float], about: Mapping[str, str]) -> st
 
 def write_atomically(path: Path, text: str) -> None:
     """Writes a text file that is either the old one or the new one, never half of it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile("w", dir=path.parent, delete=False, encoding="utf-8") as file:
-        file.write(text)
-    os.chmod(file.name, 0o644)
-    os.replace(file.name, path)
+    with whole_file(path) as passing:
+        passing.write_text(text, encoding="utf-8")
