@@ -29,6 +29,12 @@ def whole_file(path: str | Path) -> Iterator[Path]:
         passing.unlink(missing_ok=True)
 
 
+def write_text(path: Path, text: str) -> None:
+    """Write a text file whole, and its folder if it is missing."""
+    with whole_file(path) as passing:
+        passing.write_text(text, encoding="utf-8")
+
+
 def _sync(path: Path) -> None:
     """Wait until a file, or the entries of a folder, are on the disk."""
     handle = os.open(path, os.O_RDONLY)

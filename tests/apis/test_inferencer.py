@@ -186,7 +186,12 @@ def test_class_names_come_from_the_checkpoint_or_the_config(tmp_path):
     path = tmp_path / "a.pth"
     meta = dict(dataset_meta=dict(classes=NAMES[::-1]))
     torch.save(dict(state_dict=inferencer.model.state_dict(), meta=meta), path)
-    assert ThreeDGPInferencer(config, path, device="cpu").class_name(0) == "eel"
+    with pytest.raises(ValueError, match=r"another order, from label 0 on: \['eel', .* \['ant', "):
+        ThreeDGPInferencer(config, path, device="cpu")
+    nameless = Config(dict(model=tiny_model_config()))
+    assert ThreeDGPInferencer(nameless, path, device="cpu").class_name(0) == "eel"
+    loose = Config(dict(config, model=tiny_model_config(strict_load=False)))
+    assert ThreeDGPInferencer(loose, path, device="cpu").class_name(0) == "eel"
 
 
 def test_unknown_classes_are_refused(inferencer):

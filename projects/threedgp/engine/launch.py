@@ -16,7 +16,7 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
 from ..errors import UserError
-from ..whole_files import whole_file
+from ..whole_files import write_text
 from .checkpoint_loading import read_checkpoint
 from .config_check import check_config
 from .console import ConsoleRunner, ProgressHook
@@ -170,7 +170,7 @@ def save_metrics(metrics: Mapping[str, Any], folder: str | Path, **about: str) -
         "metrics.md": markdown_table(values, about),
     }
     for name, text in texts.items():
-        write_atomically(Path(folder, name), text)
+        write_text(Path(folder, name), text)
     return [Path(folder, name) for name in texts]
 
 
@@ -179,9 +179,3 @@ def markdown_table(metrics: Mapping[str, float], about: Mapping[str, str]) -> st
     facts = [f"* {name}: `{value}`" for name, value in about.items()]
     rows = [f"| {name} | {value:.6g} |" for name, value in metrics.items()]
     return "\n".join([*facts, "", "| metric | value |", "| --- | ---: |", *rows, ""])
-
-
-def write_atomically(path: Path, text: str) -> None:
-    """Writes a text file that is either the old one or the new one, never half of it."""
-    with whole_file(path) as passing:
-        passing.write_text(text, encoding="utf-8")

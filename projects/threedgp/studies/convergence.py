@@ -16,7 +16,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ..engine.launch import write_atomically
+from ..whole_files import write_text
 from .arms import CONVERGENCE_2D, CONVERGENCE_3D
 from .command import add_study_arguments, chosen_size
 from .measures import FID
@@ -41,13 +41,13 @@ def main(argv: Sequence[str] | None = None) -> None:
     arms = [arm for _, members in families.values() for arm in members]
     runs = plan(arms, args.seeds, args.out)
     execute(runs, args.data, chosen_size(args), args.jobs)
-    write_atomically(args.out / "convergence.csv", curves_csv(runs))
+    write_text(args.out / "convergence.csv", curves_csv(runs))
     sections = []
     for name, (title, members) in families.items():
         of_family = [run for run in runs if run.arm in members]
         plot_curves(args.out / f"convergence_{name}.png", of_family, FID.key, f"{FID.title}, {title}")
         sections.append(family_markdown(title, members, of_family))
-    write_atomically(args.out / "convergence.md", "\n".join(sections))
+    write_text(args.out / "convergence.md", "\n".join(sections))
     print("\n".join(sections))
 
 

@@ -33,8 +33,8 @@ from mmengine.runner import Runner
 from tqdm import tqdm
 
 from .. import command_line
-from ..engine import launch
 from ..engine.run_config import merge_options, read_config, redirect_data_root
+from ..whole_files import write_text
 from .arms import NO_DISTILLATION_3D
 
 MIB = 2**20
@@ -327,6 +327,6 @@ def main(argv: Sequence[str] | None = None) -> None:
         f"{config.train_dataloader.batch_size}, interleaved",
     }
     facts = "".join(f"* {name}: `{value}`\n" for name, value in about.items())
-    launch.write_atomically(args.out / "cost.csv", as_csv(blocks))
-    launch.write_atomically(args.out / "cost.md", f"{facts}\n{table(blocks)}")
+    write_text(args.out / "cost.csv", as_csv(blocks))
+    write_text(args.out / "cost.md", f"{facts}\n{table(blocks)}")
     print((args.out / "cost.md").read_text())

@@ -21,9 +21,9 @@ from tqdm import tqdm
 
 from ..command_line import existing_folder
 from ..engine.fixed_inputs import averaged_pose, draw_fixed_inputs
-from ..engine.launch import write_atomically
 from ..models.generator import CameraBatch
 from ..training.threedgp import ThreeDGP
+from ..whole_files import write_text
 from .arms import EMD_REGULARIZER, FIXED_CAMERAS, FULL
 from .plots import CAMERA_LABELS
 from .runs import Arm, arm_config
@@ -103,5 +103,5 @@ def main(argv: Sequence[str] | None = None) -> None:
     rows = {
         name: camera_distance(train_on_regularizers(arm, args.steps), settings) for name, arm in arms.items()
     }
-    write_atomically(args.out, distances_markdown(rows))
+    write_text(args.out, distances_markdown(rows))
     print(args.out.read_text())

@@ -20,7 +20,7 @@ from mmengine.config import Config
 from tqdm import tqdm
 
 from ..engine.curves import collect_curves, find_logs, read_records
-from ..engine.launch import write_atomically
+from ..whole_files import write_text
 
 ROOT = Path(__file__).resolve().parents[3]
 POLL_SECONDS = 5.0
@@ -190,7 +190,7 @@ def write_config(run: Run, data: Path, size: Size) -> None:
     # Not a setting, but what tells a run apart from one of data that were made anew in the same place.
     config.data_digest = data_digest(data)
     if not run.config_path.is_file():
-        write_atomically(run.config_path, config.pretty_text)
+        write_text(run.config_path, config.pretty_text)
     elif _settings(Config.fromfile(run.config_path)) != _settings(config):
         raise ValueError(
             f"{run.config_path}: got a run with other settings, wanted another --out, or that folder gone"

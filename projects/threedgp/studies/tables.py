@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..engine.launch import write_atomically
+from ..whole_files import write_text
 from .runs import Arm, Run, arms_of
 
 
@@ -106,6 +106,6 @@ def write_tables(
     out: Path, runs: Sequence[Run], measures: Sequence[Measure], claims: Sequence[Claim]
 ) -> None:
     """Writes runs.csv, table.md and claims.md."""
-    write_atomically(out / "runs.csv", runs_csv(runs, measures))
-    write_atomically(out / "table.md", arms_markdown(runs, measures))
-    write_atomically(out / "claims.md", claims_markdown(runs, claims))
+    write_text(out / "runs.csv", runs_csv(runs, measures))
+    write_text(out / "table.md", arms_markdown(runs, measures))
+    write_text(out / "claims.md", claims_markdown(runs, claims))

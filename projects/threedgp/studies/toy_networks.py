@@ -31,9 +31,9 @@ from tqdm import tqdm
 
 from ..command_line import existing_folder
 from ..data.images import read_depth_levels, read_image
-from ..engine.launch import write_atomically
 from ..evaluation import ordinal_error, scale_shift_invariant_rmse
 from ..scenes import CLASSES, ToySettings, encode_depth, render_scene
+from ..whole_files import write_text
 
 TEACHER = "test_resnet"
 TEACHER_SIZE = 48
@@ -294,5 +294,5 @@ def main(argv: Sequence[str] | None = None) -> None:
     for name in args.only:
         quality[name] = {**MAKERS[name](scenes, held_out, args.out, args.epochs), "epochs": args.epochs}
         quality[name] |= {"training_images": len(scenes.label), "held_out_images": args.held_out}
-        write_atomically(report, json.dumps(quality, indent=2) + "\n")
+        write_text(report, json.dumps(quality, indent=2) + "\n")
     print(json.dumps(quality, indent=2))
