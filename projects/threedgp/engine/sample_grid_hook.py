@@ -16,7 +16,8 @@ from mmengine.dist import master_only
 from mmengine.runner import Runner
 from torch.utils.data import Dataset
 
-from ..models.generator import GeneratorOutput, Sampling
+from ..models.generator import GeneratorOutput
+from ..models.sampling import Sampling
 from ..training.state_dicts import unwrap
 from ..training.threedgp import ThreeDGP
 from .fixed_inputs import FixedInputs, averaged_pose, draw_fixed_inputs
