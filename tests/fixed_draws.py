@@ -1,62 +1,88 @@
 """A ThreeDGP without chance: its draws are those of a fixed global batch, its share is set by rank."""
 
+from dataclasses import dataclass, replace
+
 import torch
 from mmagic.registry import MODELS
 from mmagic.structures import DataSample
 from mmengine.dist import get_rank, get_world_size
 from mmengine.optim import OptimWrapper, OptimWrapperDict
 
-from projects.threedgp.models.generator import Sampling
-from projects.threedgp.rendering import Patch
+from projects.threedgp.models.generator import CameraBatch
+from projects.threedgp.rendering import Camera, Patch
 from projects.threedgp.training.batches import FakeBatch
+from projects.threedgp.training.draws import Draws
 from projects.threedgp.training.threedgp import ThreeDGP
 from tests.tiny import tiny_model_config
 
 GLOBAL_BATCH = 8
 
 
+def own_share() -> slice:
+    """The samples of a global batch that this process has, as the toolkit's samplers deal them out."""
+    return slice(get_rank(), GLOBAL_BATCH, get_world_size())
+
+
+@dataclass(frozen=True)
+class GlobalDraws(Draws):
+    """In each phase the same global batch, of which a process has its share."""
+
+    def _seeded(self) -> torch.Generator:
+        return torch.Generator().manual_seed(5)
+
+    def _all_fakes(self, n: int) -> FakeBatch:
+        random = self._seeded()
+        return FakeBatch(
+            torch.randn(n, self.z_dim, generator=random),
+            torch.randint(len(self.label_distribution), (n,), generator=random),
+            self.prior.from_uniform(torch.rand(n, 8, generator=random)),
+            _patches(n, seed=6),
+        )
+
+    def fakes(self, n):
+        index = torch.arange(GLOBAL_BATCH)[own_share()]
+        assert len(index) == n, "the whole batch of a process is drawn at once"
+        return self._all_fakes(GLOBAL_BATCH)[index]
+
+    def patches(self, n):
+        patch = _patches(GLOBAL_BATCH, seed=8)[own_share()]
+        assert len(patch) == n, "the whole batch of a process is drawn at once"
+        return patch
+
+    def _camera_batch(self, n):
+        fakes = self._all_fakes(n)
+        return CameraBatch(Camera(fakes.prior.params.requires_grad_()), fakes.z, fakes.label)
+
+
+def _patches(n: int, seed: int) -> Patch:
+    """Patches of very different scales, each shared by two consecutive samples."""
+    random = torch.Generator().manual_seed(seed)
+    scales = torch.linspace(0.2, 1, n // 2)[torch.randperm(n // 2, generator=random)]
+    scales = scales.repeat_interleave(2)[:, None].expand(-1, 2)
+    return Patch(scales, torch.rand(n, 2, generator=random) * (1 - scales))
+
+
 @MODELS.register_module(force=True)
 class FixedDraws(ThreeDGP):
-    """Each phase walks through the same global batch of draws, one chunk after the other."""
+    """A model whose step is a function of its weights and the real images alone."""
 
-    def __init__(self, *args, **kwargs):
-        super().__init__(*args, **kwargs)
-        generator = torch.Generator().manual_seed(5)
-        count = 512
-        self.fixed = FakeBatch(
-            torch.randn(count, self.noise_size, generator=generator),
-            torch.randint(self.num_classes, (count,), generator=generator),
-            self.generator.prior.from_uniform(torch.rand(count, 8, generator=generator)),
-            Patch(torch.full((count, 2), 0.5), torch.rand(count, 2, generator=generator) / 2),
-        )
-        self.cursor = dict(fakes=0, patch=0)
+    @property
+    def draws(self):
+        drawn = super().draws
+        return GlobalDraws(**vars(drawn))
 
-    def share(self, kind: str, n: int) -> slice:
-        """The next n draws of this process's part of the global batch."""
-        local = GLOBAL_BATCH // get_world_size()
-        start = get_rank() * local + self.cursor[kind] % local
-        self.cursor[kind] += n
-        return slice(start, start + n)
-
-    def draw_fakes(self, n, patches=True):
-        part = self.share("fakes", n) if patches else slice(0, n)
-        fixed = self.fixed
-        patch = fixed.patch[part] if patches else None
-        return FakeBatch(fixed.z[part], fixed.label[part], fixed.prior[part], patch)
-
-    def draw_patch(self, n):
-        return self.fixed.patch[self.share("patch", n)]
-
-    def training_sampling(self):
-        return Sampling(kimg=self.kimg, deterministic=True)
+    @property
+    def phases(self):
+        phases = super().phases
+        return replace(phases, sampling=replace(phases.sampling, deterministic=True))
 
 
-def build_fixed_model(**changes) -> FixedDraws:
-    """A tiny model; groups of one make the minibatch deviation independent of the batch's cut."""
-    config = tiny_model_config(**changes)
+def build_fixed_model(mbstd_group_size: int = 1, **changes) -> FixedDraws:
+    """A tiny model, penalised by the batch size; the depth adaptor, too, leaves nothing to chance."""
+    config = tiny_model_config(**dict(r1=dict(type="R1Regularizer", gamma="auto", interval=2)) | changes)
     config["type"] = "FixedDraws"
     config["generator"]["depth_adaptor"].update(strategy="last")
-    config["discriminator"].update(mbstd_group_size=1)
+    config["discriminator"].update(mbstd_group_size=mbstd_group_size)
     torch.manual_seed(0)
     return MODELS.build(config).train()
 
@@ -78,8 +104,7 @@ def global_batch() -> list[DataSample]:
 
 def local_batch() -> dict:
     """This process's part of it, as the dataloader would deliver it."""
-    local = GLOBAL_BATCH // get_world_size()
-    return dict(inputs={}, data_samples=global_batch()[get_rank() * local :][:local])
+    return dict(inputs={}, data_samples=global_batch()[own_share()])
 
 
 def sgd(model) -> OptimWrapperDict:

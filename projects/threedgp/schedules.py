@@ -1,7 +1,8 @@
 """Schedules: values of the training time, which is one number, the images seen so far."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
 
 
 @dataclass(frozen=True)
@@ -42,3 +43,17 @@ def build_schedule(value: Schedule) -> Linear:
     if isinstance(value, Mapping):
         return Linear(**value)
     return Linear(start=value, end=value, over_kimg=0)
+
+
+@runtime_checkable
+class Scheduled(Protocol):
+    """A part whose work depends on the training time."""
+
+    def schedules(self, kimg: float) -> dict[str, float]:
+        """Return the values of the part's schedules by name, for the logs."""
+
+
+def schedule_values(parts: Iterable[object], kimg: float) -> dict[str, float]:
+    """Ask all parts that have schedules for their values; the others, and None, have none."""
+    scheduled = [part for part in parts if isinstance(part, Scheduled)]
+    return {name: value for part in scheduled for name, value in part.schedules(kimg).items()}

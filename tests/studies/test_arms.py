@@ -35,7 +35,11 @@ def logs_of_a_step(model) -> set[str]:
     images = torch.randn(BATCH, model.generator.out_channels, SIZE, SIZE)
     features = None if model.distillation is None else torch.randn(BATCH, model.discriminator.feature_dim)
     real = RealBatch(images, torch.arange(BATCH), features)
-    losses = model.generator_phase(real)[1] | model.discriminator_phase(real)[1]
+    phases, draws = model.phases, model.draws
+    patches = real.cut(draws.patches(BATCH), model.generator.patch_size)
+    trained = phases.generator_phase(draws.fakes(BATCH), draws.camera_batches(phases.regularizers))
+    judged = phases.discriminator_phase(patches, draws.fakes(BATCH), patches.mean_scale())
+    losses = trained.logs | judged.logs
     return {name for name in losses if name.startswith("loss")}
 
 

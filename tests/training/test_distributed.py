@@ -1,4 +1,7 @@
-"""The same step whatever the cut: over processes, and over chunks of one process."""
+"""The same step whatever the cut: over processes, and over chunks of one process.
+
+Patches of many scales, all classes, and minibatch-std groups: none of them may see where the batch was cut.
+"""
 
 import subprocess
 import sys
@@ -8,6 +11,7 @@ import pytest
 import torch
 from mmengine.registry import init_default_scope
 
+from projects.threedgp.training.batches import chunk_indices
 from tests.fixed_draws import build_fixed_model, local_batch, sgd
 
 WORKER = Path(__file__).with_name("ddp_step_worker.py")
@@ -19,13 +23,14 @@ def mmagic_scope():
 
 
 @pytest.fixture(scope="module")
-def whole_batch_state():
+def whole_batch_states():
+    """The state after two steps without micro batches, for minibatch-std groups of one and of two."""
     init_default_scope("mmagic")
-    return state_after_two_steps()
+    return {group: state_after_two_steps(group) for group in (1, 2)}
 
 
-def state_after_two_steps(**changes):
-    model = build_fixed_model(**changes)
+def state_after_two_steps(group, **changes):
+    model = build_fixed_model(group, **changes)
     optim_wrapper = sgd(model)
     for _ in range(2):
         model.train_step(local_batch(), optim_wrapper)
@@ -40,22 +45,57 @@ def assert_same(state, expected):
         )
 
 
-def test_the_step_moves_both_networks(whole_batch_state):
+def test_the_step_moves_both_networks_and_groups_matter(whole_batch_states):
     fresh = build_fixed_model().state_dict()
-    for name in ("generator.mlp.out.weight", "discriminator.epilogue.out.bias"):
-        assert (fresh[name] - whole_batch_state[name]).abs().max() > 1e-4
-    assert whole_batch_state["images_seen"] == 16
+    for name in (
+        "generator.field.mlp.out.weight",
+        "discriminator.epilogue.out.bias",
+        "discriminator.epilogue.feature_head.1.weight",
+    ):
+        assert (fresh[name] - whole_batch_states[1][name]).abs().max() > 1e-4
+    name = "discriminator.epilogue.conv.weight"
+    assert (whole_batch_states[1][name] - whole_batch_states[2][name]).abs().max() > 1e-4
+    assert whole_batch_states[1]["images_seen"] == 16
 
 
-@pytest.mark.parametrize("size", [2, 3])
-def test_micro_batches_take_the_same_step(whole_batch_state, size):
-    assert_same(state_after_two_steps(micro_batch_size=size), whole_batch_state)
+@pytest.mark.parametrize(("group", "size"), [(1, 2), (1, 3), (2, 2), (2, 5)])
+def test_micro_batches_take_the_same_step(whole_batch_states, group, size):
+    assert_same(state_after_two_steps(group, micro_batch_size=size), whole_batch_states[group])
 
 
-def test_two_processes_take_the_same_step(whole_batch_state, tmp_path):
+def test_two_processes_take_the_same_step(whole_batch_states, tmp_path):
     saved = tmp_path / "state.pth"
     command = ["-m", "torch.distributed.run", "--nproc_per_node=2", "--master_port=0"]
     command += ["--standalone", str(WORKER), str(saved)]
     done = subprocess.run([sys.executable, *command], capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr[-3000:]
-    assert_same(torch.load(saved), whole_batch_state)
+    states = torch.load(saved)
+    for name in ("whole share", "micro batches"):
+        assert_same(states[name], whole_batch_states[2])
+
+
+@pytest.mark.parametrize(
+    ("n", "size", "group", "chunks"),
+    [
+        (8, None, 4, [[0, 1, 2, 3, 4, 5, 6, 7]]),
+        (8, 8, 4, [[0, 1, 2, 3, 4, 5, 6, 7]]),
+        (8, 4, 4, [[0, 2, 4, 6], [1, 3, 5, 7]]),
+        (8, 7, 4, [[0, 2, 4, 6], [1, 3, 5, 7]]),
+        (12, 8, 4, [[0, 1, 3, 4, 6, 7, 9, 10], [2, 5, 8, 11]]),
+        (5, 2, 1, [[0, 1], [2, 3], [4]]),
+        (2, 1, 1, [[0], [1]]),
+    ],
+)
+def test_chunks_hold_whole_groups_of_the_batch(n, size, group, chunks):
+    assert [index.tolist() for index in chunk_indices(n, size, group)] == chunks
+
+
+def test_a_micro_batch_that_cannot_hold_a_group_is_refused():
+    model = build_fixed_model(mbstd_group_size=4, micro_batch_size=2)
+    with pytest.raises(ValueError, match=r"model.micro_batch_size: got 2, wanted at least 4, a minibatch"):
+        model.train_step(local_batch(), sgd(model))
+
+
+def test_a_batch_of_broken_groups_is_refused():
+    with pytest.raises(ValueError, match="batch size: got 6, wanted a multiple of the minibatch-std group"):
+        chunk_indices(6, size=4, group_size=4)

@@ -48,3 +48,7 @@ class BlurFade:
             return blurred
         depth = gaussian_blur(blurred[:, 3:], self.depth_sigma, half_width)
         return torch.cat([blurred[:, :3], depth], dim=1)
+
+    def schedules(self, kimg: float) -> dict[str, float]:
+        """Return the values of the part's schedules by name."""
+        return {"blur_sigma": self.sigma(kimg)}

@@ -91,7 +91,7 @@ class DepthAdaptor(nn.Module):
         return start + slope * torch.arange(k)
 
     def schedules(self, kimg: float) -> dict[str, float]:
-        """Return the present value of what changes with training time."""
+        """Return the values of the part's schedules by name."""
         return dict(depth_identity_prob=self.identity_prob(kimg))
 
     def forward(

@@ -159,7 +159,7 @@ class ThreeDGPGenerator(nn.Module):
         return self.marching.near, self.marching.far
 
     def schedules(self, kimg: float) -> dict[str, float]:
-        """Return the present value of what changes with training time."""
+        """Return the values of the parts' schedules by name."""
         values = self.renderer.schedules(kimg)
         return values if self.depth_adaptor is None else values | self.depth_adaptor.schedules(kimg)
 

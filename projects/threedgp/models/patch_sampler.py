@@ -92,3 +92,7 @@ class PatchSampler:
         index = torch.arange(n)
         index = index // group if self.sharing == "consecutive" else index % (n // group)
         return Patch(drawn.scales[index].to(device), drawn.offsets[index].to(device))
+
+    def schedules(self, kimg: float) -> dict[str, float]:
+        """Return the values of the part's schedules by name."""
+        return {"patch_beta": self.beta(kimg), "patch_min_scale": self.min_scale(kimg)}

@@ -1,7 +1,7 @@
 """Decoded objects, which can be seen from anywhere."""
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 import torch.nn.functional as F
@@ -14,6 +14,7 @@ from .sampling import Sampling
 from .volume_renderer import VolumeRenderer
 
 
+@runtime_checkable
 class Radiance(Protocol):
     """Radiance fields of a batch of objects: what a field part decodes style codes to."""
 
@@ -28,6 +29,7 @@ class Radiance(Protocol):
         """Return n copies of a single object."""
 
 
+@runtime_checkable
 class Upsampler(Protocol):
     """A part that makes images of rendered features; see ``ThreeDGPGenerator``."""
 

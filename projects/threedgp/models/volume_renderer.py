@@ -34,7 +34,7 @@ class VolumeRenderer(nn.Module):
         self.rays_per_chunk = rays_per_chunk
 
     def schedules(self, kimg: float) -> dict[str, float]:
-        """Return the present value of what changes with training time."""
+        """Return the values of the part's schedules by name."""
         return dict(density_noise=self.density_noise(kimg))
 
     def density(self, raw: Float[Tensor, "n m 1"]) -> Float[Tensor, "n m 1"]:

@@ -5,7 +5,7 @@ neighbouring samples, as EG3D does. Features may have any number of channels.
 """
 
 from dataclasses import dataclass
-from typing import ClassVar, Protocol
+from typing import ClassVar, Protocol, runtime_checkable
 
 import torch
 import torch.nn.functional as F
@@ -48,6 +48,7 @@ class Composite:
     weights: Float[Tensor, "n r w"]
 
 
+@runtime_checkable
 class Marcher(Protocol):
     """A rule of volume rendering."""
 

@@ -32,11 +32,12 @@ METRIC = "CameraDistance"
 
 def regularizer_loss(model: ThreeDGP) -> Tensor:
     """What all camera regularisers say of the camera generator."""
-    batches = model.draw_camera_batches()
+    phases = model.phases
+    batches = model.draws.camera_batches(phases.regularizers)
     batch = CameraBatch.cat(batches)
     assert batch is not None
     posterior = model.generator.pose(batch.prior, batch.z, batch.label)
-    return torch.stack(list(model.camera_losses(batches, posterior).values())).sum()
+    return torch.stack(list(phases.camera_losses(batches, posterior).values())).sum()
 
 
 def train_on_regularizers(arm: Arm, steps: int) -> ThreeDGP:

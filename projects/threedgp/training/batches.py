@@ -1,16 +1,66 @@
-"""What one training step works on."""
+"""What one training step works on, and how it is cut into micro batches."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
+from typing import TypeVar
 
+import torch
 from jaxtyping import Float, Int
+from mmengine.dist import all_reduce
 from torch import Tensor
 
-from ..rendering import Camera, Patch
+from ..rendering import Camera, Patch, extract_patches
+
+B = TypeVar("B", bound="Batch")
+
+
+def chunk_indices(n: int, size: int | None, group_size: int) -> list[Int[Tensor, " m"]]:
+    """Cut a batch into chunks without tearing its minibatch-std groups apart.
+
+    These are strided (samples 0, 2, 4, 6 and 1, 3, 5, 7 of eight), so a chunk takes every so many samples; in
+    it they form the same groups as in the whole batch.
+
+    Args:
+        n: Samples of the batch.
+        size: Most samples of a chunk; None for no limit.
+        group_size: Samples of a minibatch-std group; a smaller batch is one group.
+
+    Raises:
+        ValueError: If a chunk cannot hold a group, or the batch does not divide into groups.
+    """
+    if size is None or size >= n:
+        return [torch.arange(n)]
+    group = min(group_size, n)
+    if size < group:
+        raise ValueError(
+            f"model.micro_batch_size: got {size}, wanted at least {group}, a minibatch-std group of the "
+            "discriminator (mbstd_group_size)"
+        )
+    if n % group:
+        raise ValueError(f"batch size: got {n}, wanted a multiple of the minibatch-std group of {group}")
+    one_group_per_column = torch.arange(n).reshape(group, -1)
+    return [part.flatten() for part in one_group_per_column.split(size // group, dim=1)]
 
 
 @dataclass(frozen=True)
-class RealBatch:
-    """Real images as the discriminator's phases use them.
+class Batch:
+    """Fields whose first axis is that of the samples; None for what there is not."""
+
+    def __len__(self) -> int:
+        return len(getattr(self, fields(self)[0].name))
+
+    def __getitem__(self: B, index: Tensor) -> B:
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        return replace(self, **{name: v if v is None else v[index] for name, v in values.items()})
+
+    def split(self: B, indices: Sequence[Tensor]) -> list[B]:
+        """Return a chunk for each list of samples; the batch itself if there is one list only."""
+        return [self] if len(indices) == 1 else [self[index] for index in indices]
+
+
+@dataclass(frozen=True)
+class RealBatch(Batch):
+    """Real images of a step.
 
     Args:
         images: RGB, with depth as a fourth channel if the model uses depth, [-1, 1].
@@ -22,19 +72,44 @@ class RealBatch:
     label: Int[Tensor, " n"] | None
     features: Float[Tensor, "n d"] | None
 
-    def __len__(self) -> int:
-        return len(self.images)
-
-    def split(self, size: int) -> list["RealBatch"]:
-        """Cut the batch into chunks of at most ``size`` images."""
-        parts = [self.images.split(size)]
-        for part in (self.label, self.features):
-            parts.append([None] * len(parts[0]) if part is None else part.split(size))
-        return [RealBatch(*chunk) for chunk in zip(*parts, strict=True)]
+    def cut(self, patch: Patch | None, resolution: int) -> "RealPatches":
+        """Show these parts of the images, at this many pixels a side; all of them for None."""
+        images = self.images if patch is None else extract_patches(self.images, patch, resolution)
+        return RealPatches(images, self.label, self.features, patch)
 
 
 @dataclass(frozen=True)
-class FakeBatch:
+class RealPatches(Batch):
+    """Real images as one phase shows them to the discriminator.
+
+    Args:
+        images: Patches, channels as in ``RealBatch``.
+        label: Classes; None without classes.
+        features: The teacher's features of the full images; None without distillation.
+        patch: Where the patches lie; None for whole images.
+    """
+
+    images: Float[Tensor, "n c p p"]
+    label: Int[Tensor, " n"] | None
+    features: Float[Tensor, "n d"] | None
+    patch: Patch | None
+
+    @property
+    def scales(self) -> Float[Tensor, " n"] | None:
+        """Side of each patch over the image side; None for whole images."""
+        return None if self.patch is None else self.patch.scales[:, 0]
+
+    def mean_scale(self) -> Float[Tensor, ""] | None:
+        """Mean scale of the patches of all processes; None for whole images."""
+        if self.scales is None:
+            return None
+        mean = self.scales.mean()
+        all_reduce(mean, op="mean")
+        return mean
+
+
+@dataclass(frozen=True)
+class FakeBatch(Batch):
     """What is drawn before images are generated.
 
     Args:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from mmengine.optim import OptimWrapperDict
+from mmengine.optim import ApexOptimWrapper, OptimWrapperDict
 
 from ..models.discriminators.discriminator import ThreeDGPDiscriminator
 from ..models.generator import ThreeDGPGenerator
@@ -46,11 +46,21 @@ def check_parts(
 
 
 def check_wrappers(optim_wrapper: OptimWrapperDict) -> None:
-    """Raise a ValueError if an optimiser accumulates gradients, which ``micro_batch_size`` is for."""
+    """Raise a ValueError if an optimiser does what the model itself does, and better.
+
+    That is to accumulate gradients, and to lower the precision: autocast would also reach cameras and rays,
+    which need all of float32, and a loss scaler skips the steps whose gradients the model mends.
+    """
     for name in ("generator", "discriminator"):
-        count = optim_wrapper[name]._accumulative_counts
-        if count != 1:
+        wrapper = optim_wrapper[name]
+        if hasattr(wrapper, "loss_scaler") or isinstance(wrapper, ApexOptimWrapper):
             raise ValueError(
-                f"optim_wrapper.{name}.accumulative_counts: got {count}, wanted 1; set "
-                "model.micro_batch_size to accumulate gradients"
+                f"optim_wrapper.{name}.type: got {type(wrapper).__name__}, wanted OptimWrapper; for low "
+                "precision set model.discriminator.low_precision_blocks and low_precision, which need no "
+                "loss scaling"
+            )
+        if wrapper._accumulative_counts != 1:
+            raise ValueError(
+                f"optim_wrapper.{name}.accumulative_counts: got {wrapper._accumulative_counts}, wanted 1; "
+                "set model.micro_batch_size to accumulate gradients"
             )

@@ -35,6 +35,11 @@ class CameraRegularizer(nn.Module):
     """What the training step asks of a regulariser besides the call."""
 
     num_samples: int
+    ramp: Linear | None = None
+
+    def schedules(self, kimg: float) -> dict[str, float]:
+        """Return the values of the part's schedules by name."""
+        return {} if self.ramp is None else {type(self).__name__: self.ramp(kimg)}
 
 
 @MODELS.register_module()
@@ -48,6 +53,7 @@ class CameraEMDRegularizer(CameraRegularizer):
     """
 
     weights: Tensor
+    ramp: Linear
 
     def __init__(
         self,
@@ -86,6 +92,7 @@ class CameraSlopeRegularizer(CameraRegularizer):
     """
 
     weights: Tensor
+    ramp: Linear
 
     def __init__(
         self,

@@ -144,6 +144,11 @@ class ThreeDGPDiscriminator(nn.Module):
         """Width of the predicted classifier features, None without that head."""
         return self.epilogue.feature_dim
 
+    @property
+    def mbstd_group_size(self) -> int:
+        """Samples of a minibatch-std group."""
+        return self.epilogue.mbstd_group_size
+
     def forward(
         self,
         images: Float[Tensor, "n c h w"],

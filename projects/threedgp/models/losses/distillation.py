@@ -18,8 +18,8 @@ class KnowledgeDistillationLoss(nn.Module):
         form: ``l2``: Euclidean distance (not squared); ``kl``: divergence of the softmax of the prediction
             from that of the teacher.
         weight: A number or a schedule.
-        patch_weighting: Multiply by scale / mean scale of the batch, since small patches cannot know the
-            whole image.
+        patch_weighting: Multiply by scale / mean scale of the whole batch, since small patches cannot know
+            the whole image.
     """
 
     def __init__(
@@ -38,8 +38,9 @@ class KnowledgeDistillationLoss(nn.Module):
         predicted: Float[Tensor, "n d"],
         target: Float[Tensor, "n d2"],
         scales: Float[Tensor, " n"] | None = None,
+        mean_scale: Float[Tensor, ""] | None = None,
     ) -> Float[Tensor, " n"]:
-        """Return the distance per sample, without the scheduled weight.
+        """Return the distance per sample, without the scheduled weight; arguments as of the call.
 
         Raises:
             ValueError: If the widths differ.
@@ -55,7 +56,7 @@ class KnowledgeDistillationLoss(nn.Module):
             log_probs, log_target = F.log_softmax(predicted, dim=1), F.log_softmax(target, dim=1)
             distance = F.kl_div(log_probs, log_target, reduction="none", log_target=True).sum(dim=1)
         if scales is not None and self.patch_weighting:
-            distance = distance * scales / scales.mean()
+            distance = distance * scales / (scales.mean() if mean_scale is None else mean_scale)
         return distance
 
     def forward(
@@ -64,6 +65,7 @@ class KnowledgeDistillationLoss(nn.Module):
         target: Float[Tensor, "n d2"],
         scales: Float[Tensor, " n"] | None = None,
         kimg: float = 0.0,
+        mean_scale: Float[Tensor, ""] | None = None,
     ) -> Float[Tensor, ""]:
         """Return the weighted mean distance.
 
@@ -72,5 +74,11 @@ class KnowledgeDistillationLoss(nn.Module):
             target: Features of the teacher.
             scales: Scales of the patches that were seen; None for whole images.
             kimg: Training time.
+            mean_scale: Mean of the scales of the whole batch, of which these samples may be a part; None for
+                the mean of ``scales``.
         """
-        return self.weight(kimg) * self.distance(predicted, target, scales).mean()
+        return self.weight(kimg) * self.distance(predicted, target, scales, mean_scale).mean()
+
+    def schedules(self, kimg: float) -> dict[str, float]:
+        """Return the values of the part's schedules by name."""
+        return {"distillation_weight": self.weight(kimg)}

@@ -23,6 +23,10 @@ class R1Regularizer(nn.Module):
             raise ValueError(f"interval: got {interval}, wanted at least 1")
         self.gamma, self.interval = gamma, interval
 
+    def is_due(self, images_seen: int, batch_size: int) -> bool:
+        """Tell whether the step that begins at ``images_seen`` is one of those with the penalty."""
+        return images_seen // batch_size % self.interval == 0
+
     def weight(self, image_size: int, batch_size: int) -> float:
         """Return gamma for a global batch."""
         return 0.0002 * image_size**2 / batch_size if self.gamma == "auto" else float(self.gamma)

@@ -1,0 +1,59 @@
+"""What a training step draws: latents, classes, cameras and patches, of the whole batch at once."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from ..models.cameras.camera_prior import CameraPrior
+from ..models.cameras.camera_regularizers import CameraRegularizer
+from ..models.generator import CameraBatch
+from ..models.patch_sampler import PatchSampler
+from ..rendering import Camera, Patch
+from .batches import FakeBatch
+
+
+@dataclass(frozen=True)
+class Draws:
+    """Draws whatever chance decides before the networks run.
+
+    Args:
+        prior: Prior of the cameras.
+        z_dim: Width of a latent.
+        label_distribution: Share of each class in the data; None without classes.
+        patch_sampler: Where patches are taken; None for whole images.
+        kimg: Training time.
+        device: Where the draws are wanted.
+    """
+
+    prior: CameraPrior
+    z_dim: int
+    label_distribution: Float[Tensor, " classes"] | None
+    patch_sampler: PatchSampler | None
+    kimg: float
+    device: torch.device
+
+    def labels(self, n: int) -> Int[Tensor, " n"] | None:
+        """Draw classes as the data has them; None without classes."""
+        if self.label_distribution is None:
+            return None
+        return torch.multinomial(self.label_distribution, n, replacement=True)
+
+    def patches(self, n: int) -> Patch | None:
+        """Draw patches; None when training on whole images."""
+        return None if self.patch_sampler is None else self.patch_sampler(n, self.kimg, self.device)
+
+    def fakes(self, n: int) -> FakeBatch:
+        """Draw all that n generated patches depend on."""
+        z, prior = torch.randn(n, self.z_dim).to(self.device), self.prior.sample(n, self.device)
+        return FakeBatch(z, self.labels(n), prior, self.patches(n))
+
+    def camera_batches(self, regularizers: Iterable[CameraRegularizer]) -> list[CameraBatch]:
+        """Draw the prior cameras that each regulariser looks at."""
+        return [self._camera_batch(regularizer.num_samples) for regularizer in regularizers]
+
+    def _camera_batch(self, n: int) -> CameraBatch:
+        z, prior = torch.randn(n, self.z_dim).to(self.device), self.prior.sample(n, self.device)
+        return CameraBatch(Camera(prior.params.requires_grad_()), z, self.labels(n))

@@ -1,0 +1,113 @@
+"""One step of training: its phases in their order, and how each is optimised (method sections 9 and 10)."""
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, replace
+from functools import reduce
+from operator import add
+
+from mmengine.dist import get_world_size
+from mmengine.optim import OptimWrapperDict
+from torch import nn
+
+from .batches import Batch, RealBatch, RealPatches, chunk_indices
+from .draws import Draws
+from .gradients import sanitize_gradients, without_gradients
+from .phases import Logs, PhaseResult, Phases
+from .state_dicts import unwrap
+
+
+@dataclass(frozen=True)
+class Trainer:
+    """Trains the generator, the discriminator, and now and then on R1.
+
+    All that is drawn before the networks run is drawn for the whole batch, and then cut: a step is the same
+    whatever the size of the micro batches.
+
+    Args:
+        phases: What to minimise.
+        draws: What to draw.
+        optim_wrapper: Optimisers, keys ``generator`` and ``discriminator``.
+        micro_batch_size: Most images in one forward pass; None for the whole batch.
+    """
+
+    phases: Phases
+    draws: Draws
+    optim_wrapper: OptimWrapperDict
+    micro_batch_size: int | None
+
+    def step(self, real: RealBatch, images_seen: int) -> Logs:
+        """Train for one step.
+
+        Args:
+            real: This process's real images.
+            images_seen: Images before the step, over all processes.
+        """
+        batch_size = len(real) * get_world_size()
+        logs = self._train_generator(len(real)) | self._train_discriminator(real)
+        if self.phases.r1 is not None and self.phases.r1.is_due(images_seen, batch_size):
+            logs |= self._penalize_gradients(real, batch_size)
+        return logs
+
+    def _train_generator(self, n: int) -> Logs:
+        fakes = self.draws.fakes(n)
+        cameras = self.draws.camera_batches(self.phases.regularizers)
+        trained = [p for p in self.phases.discriminator.parameters() if p.requires_grad]
+        with without_gradients(trained):
+            result = self._optimize(
+                "generator", lambda part: self.phases.generator_phase(part, cameras), fakes
+            )
+        return result.logs
+
+    def _train_discriminator(self, real: RealBatch) -> Logs:
+        fakes, patches = self.draws.fakes(len(real)), self._patches(real)
+        mean_scale = None if self.phases.distillation is None else patches.mean_scale()
+        result = self._optimize(
+            "discriminator",
+            lambda real, fake: self.phases.discriminator_phase(real, fake, mean_scale),
+            patches,
+            fakes,
+        )
+        assert result.w_mean is not None
+        self.phases.bare_generator.mapping.track(result.w_mean)
+        return result.logs
+
+    def _penalize_gradients(self, real: RealBatch, batch_size: int) -> Logs:
+        result = self._optimize(
+            "discriminator", lambda part: self.phases.r1_phase(part, batch_size), self._patches(real)
+        )
+        return dict(loss_d_r1=result.logs["loss_d_r1"])
+
+    def _patches(self, real: RealBatch) -> RealPatches:
+        return real.cut(self.draws.patches(len(real)), self.phases.bare_generator.patch_size)
+
+    def _optimize(self, name: str, phase: Callable[..., PhaseResult], *batches: Batch) -> PhaseResult:
+        """Run a phase over all chunks of these batches, and step once with the mean gradient."""
+        module, wrapper = getattr(self.phases, name), self.optim_wrapper[name]
+        wrapper.zero_grad()
+        results: list[PhaseResult] = []
+        chunks = self._chunks(batches)
+        for index, chunk in enumerate(chunks):
+            share = len(chunk[0]) / len(batches[0])
+            with _synchronized(module, index + 1 == len(chunks)):
+                with wrapper.optim_context(module):
+                    result = phase(*chunk)
+                wrapper.backward(result.loss * share)
+            results.append(result.scaled(share))
+        norm, bad = sanitize_gradients(module.parameters())
+        wrapper.step()
+        wrapper.zero_grad()
+        whole = reduce(add, results)
+        gradient = {f"grad_norm/{name}": norm, f"grad_nonfinite/{name}": bad.float()}
+        return replace(whole, logs=whole.logs | gradient)
+
+    def _chunks(self, batches: Sequence[Batch]) -> list[tuple[Batch, ...]]:
+        group_size = getattr(unwrap(self.phases.discriminator), "mbstd_group_size", 1)
+        indices = chunk_indices(len(batches[0]), self.micro_batch_size, group_size)
+        return list(zip(*(batch.split(indices) for batch in batches), strict=True))
+
+
+def _synchronized(module: nn.Module, now: bool) -> AbstractContextManager:
+    """Let the processes average their gradients in this backward pass, or put it off to a later one."""
+    no_sync = getattr(module, "no_sync", nullcontext)
+    return nullcontext() if now else no_sync()
