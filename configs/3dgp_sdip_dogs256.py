@@ -5,7 +5,7 @@ data_root = "data/sdip_dogs/train"
 _widths = dict(cbase=32768, cmax=512)
 model = dict(
     num_classes=None,
-    generator=dict(planes=_widths),
+    generator=dict(field=_widths),
     discriminator=_widths,
     r1=dict(gamma="auto"),
     camera_regularizers=[

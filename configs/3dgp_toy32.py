@@ -10,8 +10,7 @@ model = dict(
     generator=dict(
         patch_size=16,
         # The solids are small: planes over the whole cube would give them six cells.
-        cube_scale=0.3,
-        planes=dict(resolution=64),
+        field=dict(resolution=64, cube_scale=0.3),
         # Runs are too short for the release's slow camera generator (0.1), which starts almost collapsed.
         camera_generator=dict(lr_multiplier=4.0),
     ),

@@ -12,11 +12,9 @@ model = dict(
         image_size=64,
         patch_size=32,
         noise_size=128,
-        w_dim=128,
-        planes=dict(resolution=64, feature_dim=16, **_widths),
-        mlp_hidden_dim=32,
-        marching=dict(num_coarse=16, num_fine=16),
-        density_noise=dict(over_kimg=200),
+        mapping=dict(w_dim=128),
+        field=dict(resolution=64, feature_dim=16, mlp_hidden_dim=32, **_widths),
+        renderer=dict(num_coarse=16, num_fine=16, density_noise=dict(over_kimg=200)),
         # Wider than the truth (fov 15 to 30, yaw N(0, 0.6), pitch around 1.3), which is to be learned.
         camera_prior=dict(
             yaw=dict(min=-1.57, max=1.57),

@@ -8,7 +8,7 @@ from mmagic.structures import DataSample
 from mmengine.dist import get_rank, get_world_size
 from mmengine.optim import OptimWrapper, OptimWrapperDict
 
-from projects.threedgp.models.generator import CameraBatch, Sampling
+from projects.threedgp.models.generator import CameraBatch
 from projects.threedgp.rendering import Camera, Patch
 from projects.threedgp.training.batches import FakeBatch
 from projects.threedgp.training.draws import Draws
@@ -73,7 +73,8 @@ class FixedDraws(ThreeDGP):
 
     @property
     def phases(self):
-        return replace(super().phases, sampling=Sampling(kimg=self.kimg, deterministic=True))
+        phases = super().phases
+        return replace(phases, sampling=replace(phases.sampling, deterministic=True))
 
 
 def build_fixed_model(mbstd_group_size: int = 1, **changes) -> FixedDraws:

@@ -18,10 +18,11 @@ from projects.threedgp.models.cameras.camera_regularizers import (
     CameraMeanRegularizer,
     CameraSlopeRegularizer,
 )
-from projects.threedgp.models.generator import Sampling
+from projects.threedgp.models.generator import GeneratorInput
 from projects.threedgp.models.losses.adversarial_loss import ThreeDGPAdversarialLoss
 from projects.threedgp.models.losses.distillation import KnowledgeDistillationLoss
 from projects.threedgp.models.losses.r1_regularizer import R1Regularizer
+from projects.threedgp.models.sampling import Sampling
 from projects.threedgp.rendering import Camera, Patch, RayDraws, extract_patches, pixel_rays
 from projects.threedgp.rendering.cameras import camera_to_world
 from projects.threedgp.rendering.volume_rendering import march
@@ -147,15 +148,15 @@ def test_mapping(generator):
 
 
 def test_tri_planes(generator):
-    ws = normal(N, generator.decoder.num_ws, 8)
+    ws = normal(N, generator.num_ws, 8)
     p = parameters(generator)
-    exactly(generator.decoder(ws, "const"), [layers.planes(p, each) for each in ws.numpy()])
+    exactly(generator.field.decoder(ws, "const"), [layers.planes(p, each) for each in ws.numpy()])
 
 
 def test_tri_plane_look_up_and_mlp(generator):
     planes, points = normal(1, 12, 8, 8), 1.3 * uniform(1, 40, 3) - 0.65
-    rgb, sigma = generator.field(planes)(points)
-    field = rendering.radiance(parameters(generator), planes[0].numpy(), generator.cube_scale)
+    rgb, sigma = generator.field.radiance(planes)(points)
+    field = rendering.radiance(parameters(generator), planes[0].numpy(), generator.field.cube_scale)
     colour, raw = zip(*(field(point) for point in points[0].numpy()), strict=True)
     exactly(rgb[0], colour)
     exactly(sigma[0, :, 0], raw)
@@ -164,10 +165,10 @@ def test_tri_plane_look_up_and_mlp(generator):
 @pytest.mark.parametrize("name", MARCHERS)
 def test_rendering_of_rays(name):
     marching = dict(num_coarse=6, num_fine=5, **MARCHERS[name])
-    generator = scrambled(tiny_generator(marching=marching)).eval()
-    ws, camera = normal(1, generator.decoder.num_ws, 8), draw_cameras(generator, 1)
+    generator = scrambled(tiny_generator(renderer=marching)).eval()
+    ws, camera = normal(1, generator.num_ws, 8), draw_cameras(generator, 1)
     draws = ray_draws(1, 9, coarse=6, fine=5)
-    out = generator.synthesize(ws, camera, sampling=Sampling(resolution=3, noise_mode="const", draws=draws))
+    out = generator.scene(ws).render(camera, sampling=Sampling(resolution=3, draws=draws))
     p, options = parameters(generator), options_of(generator)
     field = rendering.radiance(p, layers.planes(p, ws[0].numpy()), 0.5, options["marcher"] == "mip")
     origin, directions = cameras.rays(camera.params[0].numpy(), 3)
@@ -181,7 +182,7 @@ def test_rendering_of_rays(name):
 @pytest.mark.parametrize("name", MARCHERS)
 def test_a_trace_of_light_passes_opaque_samples(name):
     """What keeps the product from becoming 0 is too small to show in the images above."""
-    options = tiny_generator(marching=MARCHERS[name]).marching
+    options = tiny_generator(renderer=MARCHERS[name]).marching
     where, colour, raw = uniform(1, 1, 5).sort(dim=-1).values, uniform(1, 1, 5, 3), 1e6 * torch.ones(1, 1, 5)
     out = march(colour, raw.double(), where, options)
     *_, light = rendering.march(*(x[0, 0].numpy() for x in (where, colour, raw.double())), vars(options))
@@ -207,7 +208,7 @@ def test_depth_adaptor(generator):
 def reference_image(p, generator, camera, z, one_hot, draws, fine=None, side=3):
     """One image of the reference generator, as the discriminator sees it, and its fine samples."""
     w = layers.mapping(p, z, one_hot)
-    planes = layers.planes(p, [w] * generator.decoder.num_ws)
+    planes = layers.planes(p, [w] * generator.num_ws)
     low, high = generator.camera_generator.low.numpy(), generator.camera_generator.high.numpy()
     camera = cameras.posterior(p, camera, z, one_hot, low, high, (0, 1, 2, 3, 5, 6, 7))
     origin, directions = cameras.rays(camera, side)
@@ -230,7 +231,7 @@ def test_whole_generator_and_its_gradient(generator):
     label = torch.tensor([0, 2])
     draws = ray_draws(N, 9)
     sampling = Sampling(resolution=3, noise_mode="const", draws=draws)
-    out = generator(z, label, prior=prior, sampling=sampling, return_output=True)
+    out = generator.generate(GeneratorInput(z, label, prior=prior), sampling)
     p, hot = parameters(generator), one_hots(label, generator.num_classes or 0)
     own_draws = [[x[i].numpy() for x in vars(draws).values()] for i in range(N)]
 

@@ -6,7 +6,7 @@ from mmagic.registry import DATASETS, HOOKS, LOOPS, METRICS, MODELS, TRANSFORMS
 from mmengine.registry import init_default_scope
 
 import projects.threedgp  # noqa: F401
-from projects.threedgp.models import CameraBatch, Sampling
+from projects.threedgp.models import CameraBatch, GeneratorInput
 from projects.threedgp.rendering import Camera, Patch
 from tests.tiny import tiny_model_config
 
@@ -45,7 +45,7 @@ def test_generator_and_discriminator():
     generator = MODELS.build(dict(config["generator"], num_classes=3))
     z, label = torch.randn(4, 32), torch.tensor([0, 1, 2, 0])
     patch = Patch(torch.full((4, 2), 0.5), torch.zeros(4, 2))
-    out = generator(z, label, patch=patch, sampling=Sampling(kimg=1.0), return_output=True)
+    out = generator.generate(GeneratorInput(z, label, patch=patch), generator.training_sampling(1.0))
     assert out.images.shape == (4, 4, 16, 16)
     sizes = dict(image_size=32, patch_size=16, num_classes=3)
     discriminator = MODELS.build(dict(config["discriminator"], **sizes))

@@ -5,7 +5,7 @@ import torch
 from projects.threedgp.models.cameras.camera_prior import CameraPrior
 from projects.threedgp.models.discriminators.discriminator import ThreeDGPDiscriminator
 from projects.threedgp.models.generator import ThreeDGPGenerator
-from projects.threedgp.rendering import CAMERA_FIELDS, Camera
+from projects.threedgp.rendering import Camera
 
 # Of the networks, which are tested alone, and of the model, which is trained.
 IMAGE_SIZE, PATCH_SIZE, NUM_CLASSES, Z_DIM, FEATURE_DIM = 16, 8, 3, 8, 6
@@ -19,10 +19,9 @@ def tiny_generator(**changes) -> ThreeDGPGenerator:
         patch_size=PATCH_SIZE,
         num_classes=NUM_CLASSES,
         noise_size=Z_DIM,
-        w_dim=8,
-        planes=dict(resolution=8, feature_dim=4, cbase=64, cmax=8),
-        mlp_hidden_dim=8,
-        marching=dict(num_coarse=4, num_fine=4),
+        mapping=dict(w_dim=8),
+        field=dict(resolution=8, feature_dim=4, cbase=64, cmax=8, mlp_hidden_dim=8),
+        renderer=dict(num_coarse=4, num_fine=4),
         camera_generator=dict(type="CameraGenerator", hidden_dim=8, embed_dim=4),
         depth_adaptor=dict(type="DepthAdaptor", hidden_dim=4, num_layers=2),
     )
@@ -46,10 +45,8 @@ def tiny_discriminator(**changes) -> ThreeDGPDiscriminator:
 
 def frontal_camera(n: int = 1, **changes: float) -> Camera:
     """The prior's mean cameras; ``changes`` replace numbers by name."""
-    params = CameraPrior().mean(n).params.clone()
-    for name, value in changes.items():
-        params[:, CAMERA_FIELDS.index(name)] = value
-    return Camera(params)
+    mean = CameraPrior().mean(n)
+    return mean.replace(**{name: torch.full((n,), float(value)) for name, value in changes.items()})
 
 
 def solid(inside, colour=lambda points: 0.5 + 0 * points):
@@ -72,10 +69,9 @@ def tiny_model_config(num_classes: int | None = CLASSES, generator: dict | None 
             image_size=SIZE,
             patch_size=16,
             noise_size=32,
-            w_dim=32,
-            planes=dict(resolution=32, feature_dim=8, cbase=512, cmax=32),
-            mlp_hidden_dim=16,
-            marching=dict(num_coarse=6, num_fine=6),
+            mapping=dict(w_dim=32),
+            field=dict(resolution=32, feature_dim=8, cbase=512, cmax=32, mlp_hidden_dim=16),
+            renderer=dict(num_coarse=6, num_fine=6),
             camera_generator=dict(type="CameraGenerator", hidden_dim=32, embed_dim=8),
             depth_adaptor=dict(type="DepthAdaptor", hidden_dim=16),
         ),

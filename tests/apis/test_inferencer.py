@@ -41,13 +41,13 @@ def assert_equal(ours, theirs):
 def spy_on_decode(inferencer, monkeypatch):
     """The style codes of every call of the decoder from now on."""
     seen = []
-    decode = inferencer.generator.decode
+    scene = inferencer.generator.scene
 
     def spy(ws, *args, **kwargs):
         seen.append(ws)
-        return decode(ws, *args, **kwargs)
+        return scene(ws, *args, **kwargs)
 
-    monkeypatch.setattr(inferencer.generator, "decode", spy)
+    monkeypatch.setattr(inferencer.generator, "scene", spy)
     return seen
 
 
@@ -167,7 +167,7 @@ class RedField(nn.Module):
 
 def test_red_stays_red_in_every_file(tmp_path):
     inferencer = make()
-    inferencer.generator.mlp = RedField()
+    inferencer.generator.field.mlp = RedField()
     (sample,) = inferencer.sample(1, progress=False)
     assert sample.rgb.reshape(-1, 3).tolist() == [[255, 0, 0]] * SIZE**2
     save_png(tmp_path / "red.png", sample.rgb)

@@ -1,4 +1,4 @@
-"""Lists of names survive every legal file name; a table whose rows are not finite is refused when it is opened."""
+"""Lists of names survive every legal file name; tables with rows that are not finite are refused."""
 
 import os
 

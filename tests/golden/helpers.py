@@ -169,17 +169,16 @@ def golden_generator(conditional: bool = True, marcher: str = "classical") -> Th
         patch_size=config["patch"]["resolution"],
         num_classes=config["c_dim"] if conditional else None,
         noise_size=g["z_dim"],
-        w_dim=g["w_dim"],
-        mapping_layers=g["map_depth"],
-        planes=dict(
+        mapping=dict(w_dim=g["w_dim"], num_layers=g["map_depth"]),
+        field=dict(
             resolution=g["tri_plane"]["res"],
             feature_dim=g["tri_plane"]["feat_dim"],
             cbase=g["cbase"],
             cmax=g["cmax"],
+            mlp_hidden_dim=g["tri_plane"]["mlp"]["hid_dim"],
+            cube_scale=camera["cube_scale"],
         ),
-        mlp_hidden_dim=g["tri_plane"]["mlp"]["hid_dim"],
-        cube_scale=camera["cube_scale"],
-        marching=dict(
+        renderer=dict(
             near=camera["ray"]["start"],
             far=camera["ray"]["end"],
             num_coarse=g["num_ray_steps"],
@@ -188,8 +187,10 @@ def golden_generator(conditional: bool = True, marcher: str = "classical") -> Th
             use_inf_depth=g["use_inf_depth"],
             last_back=config["last_back"],
             white_back=config["white_back"],
+            density_noise=dict(
+                start=g["nerf_noise_std_init"], end=0.0, over_kimg=g["nerf_noise_kimg_growth"]
+            ),
         ),
-        density_noise=dict(start=g["nerf_noise_std_init"], end=0.0, over_kimg=g["nerf_noise_kimg_growth"]),
         camera_prior=camera_prior_config(camera),
         camera_generator=dict(
             type="CameraGenerator",

@@ -9,7 +9,7 @@ from mmengine.registry import init_default_scope
 
 from projects.threedgp.models.blur_fade import BlurFade, gaussian_blur
 from projects.threedgp.models.cameras.camera_regularizers import squared_emd
-from projects.threedgp.models.generator import CameraBatch, Sampling
+from projects.threedgp.models.generator import CameraBatch
 from projects.threedgp.rendering import CAMERA_FIELDS, Camera, Patch
 from projects.threedgp.training.batches import FakeBatch, RealBatch
 from tests.golden.helpers import golden_discriminator, golden_generator, official_gradients
@@ -77,7 +77,8 @@ class Phase:
             return self.model.phases
         noise = self.model.schedule_values()["schedule/density_noise"].item()
         draws, choice = case.ray_draws(prefix, noise), case[f"{prefix}depth_head"]
-        sampling = Sampling(self.model.kimg, noise_mode="const", draws=draws, depth_choice=choice)
+        sampling = self.model.generator.training_sampling(self.model.kimg)
+        sampling = replace(sampling, noise_mode="const", draws=draws, depth_choice=choice)
         return replace(self.model.phases, sampling=sampling)
 
     def check(self, **results):

@@ -2,12 +2,14 @@
 
 from contextlib import contextmanager
 from copy import deepcopy
+from dataclasses import replace
 
 import pytest
 import torch
 
 from projects.threedgp.models.discriminators.discriminator import minibatch_std
-from projects.threedgp.models.generator import Sampling
+from projects.threedgp.models.generator import GeneratorInput
+from projects.threedgp.models.sampling import Sampling
 from projects.threedgp.rendering import sample_planes
 from tests.golden.helpers import golden_discriminator, golden_generator
 
@@ -45,7 +47,7 @@ def test_mapping(golden, suffix):
 
 def test_planes(golden):
     case = golden("case_c_planes")
-    decoder = golden_generator().decoder
+    decoder = golden_generator().field.decoder
     subset = (slice(None), slice(None, None, 5), slice(None, None, 3), slice(None, None, 3))
     stored = decoder(case["in_ws"], "const")
     case.check(
@@ -60,9 +62,9 @@ def test_look_up_and_mlp(golden):
     generator = golden_generator()
     points = case["in_points"]
     features = sample_planes(case["in_planes"], points, case.values["scale"])
-    rgb, sigma = generator.field(case["in_planes"])(points)
-    planes = generator.decoder(case["in_density_ws"], "const")
-    case.check(features=features, rgb=rgb, sigma=sigma, density_from_ws=generator.field(planes)(points)[1])
+    rgb, sigma = generator.field.radiance(case["in_planes"])(points)
+    scene = generator.scene(case["in_density_ws"])
+    case.check(features=features, rgb=rgb, sigma=sigma, density_from_ws=scene.query(points)[1])
 
 
 @SETS
@@ -71,9 +73,7 @@ def test_generator_in_evaluation(golden, suffix):
     generator = golden_generator(not suffix)
     for name, psi in (("eval", 1.0), ("eval_psi07", 0.7)):
         sampling = Sampling(truncation_psi=psi, noise_mode="const", draws=case.ray_draws("rng_eval_"))
-        out = generator(
-            case["in_z"], case.label(), camera=case.camera(), sampling=sampling, return_output=True
-        )
+        out = generator.generate(GeneratorInput(case["in_z"], case.label(), case.camera()), sampling)
         case.check(**{f"{name}_img": out.rgb})
         if name == "eval":
             case.check(eval_depth=out.depth, eval_depth_adapted=out.adapted_depth)
@@ -85,19 +85,20 @@ def test_generator_in_evaluation(golden, suffix):
 def test_generator_in_training(golden, suffix, name, noise):
     case = golden(f"case_f_generator{suffix}")
     assert noise in (0.0, case.values["train_noisy_nerf_noise_std"])
-    sampling = Sampling(
+    inputs = GeneratorInput(
+        case["in_train_z"],
+        case.label("in_train_c"),
+        case.camera("in_train_"),
+        patch=case.patch("in_train_"),
+    )
+    generator = golden_generator(not suffix).train()
+    sampling = replace(
+        generator.training_sampling(0.0),
         noise_mode="const",
         draws=case.ray_draws(f"rng_{name}_", noise),
         depth_choice=case[f"rng_{name}_depth_head"],
     )
-    out = golden_generator(not suffix).train()(
-        case["in_train_z"],
-        case.label("in_train_c"),
-        camera=case.camera("in_train_"),
-        patch=case.patch("in_train_"),
-        sampling=sampling,
-        return_output=True,
-    )
+    out = generator(inputs, sampling=sampling)
     case.check(**{f"{name}_depth": out.depth, f"{name}_img_and_depth": out.images})
 
 

@@ -9,7 +9,6 @@ from projects.threedgp.rendering import pixel_rays, render_rays
 from projects.threedgp.rendering.volume_rendering import (
     importance_positions,
     march,
-    stratified_positions,
 )
 from tests.golden.helpers import golden_generator
 
@@ -34,7 +33,7 @@ def test_rays(golden, suffix, variant):
     values = case.values["base_options"] | case.values["variants"][variant]
     known = {OURS.get(k, k): v for k, v in values.items() if k in OURS or k in SAME}
     options = replace(generator.marching, near=values["ray_start"], far=values["ray_end"], **known)
-    field = generator.field(case["in_planes"].flatten(1, 2))
+    field = generator.field.radiance(case["in_planes"].flatten(1, 2))
     origins, directions = case["in_ray_o"], case["in_ray_d"]
     draws = case.ray_draws(f"rng_{variant}_", values["density_noise"])
 
@@ -46,7 +45,7 @@ def test_rays(golden, suffix, variant):
     prefix = f"out_{variant}_"
     case.check(
         prefix,
-        rgb=out.rgb,
+        rgb=out.features,
         depth=depth,
         weights=out.weights,
         weight_sum=weight_sum,
@@ -54,14 +53,14 @@ def test_rays(golden, suffix, variant):
     )
 
     # The first pass, piece by piece.
-    s = stratified_positions(draws.stratified, options.marcher)
+    s = options.rule.positions(draws.stratified)
     points = origins[:, :, None] + options.to_metric(s)[..., None] * directions[:, :, None]
     rgb, sigma = field(points.flatten(1, 2))
     noise = 0 if draws.coarse_noise is None else draws.coarse_noise
     coarse = march(rgb.reshape(*s.shape, 3), sigma.reshape(s.shape) + noise, s, options)
     steps = {"s_coarse": s, "coarse_rgb": rgb, "coarse_sigma": sigma}
     if options.num_fine:
-        s_fine = importance_positions(s, coarse.weights, draws.importance, options.marcher)
+        s_fine = importance_positions(s, options.rule.bins(coarse.weights), draws.importance)
         steps |= {"coarse_weights": coarse.weights, "s_fine": s_fine, "t_all": out.distances}
     case.check(prefix, **{key: value for key, value in steps.items() if prefix + key in case})
 

@@ -59,7 +59,7 @@ def test_schedules(golden):
         "camera_spoof_p": Linear(1.0, 0.5, 1000),  # of a camera-conditioned network, not used here
         "kd_weight": KnowledgeDistillationLoss().weight,
         "emd_multiplier": Linear(0.0, 1.0, emd["anneal_kimg"]),
-        "nerf_noise_std": generator.density_noise,
+        "nerf_noise_std": generator.renderer.density_noise,
         "depth_start_p": generator.depth_adaptor.identity_prob,
     }
     rows = [

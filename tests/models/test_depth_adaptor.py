@@ -38,8 +38,10 @@ def test_first_candidate_is_the_normalized_depth(adaptor, depth):
     torch.testing.assert_close(maps[:, 0], adaptor.normalize(depth))
 
 
-def test_evaluation_takes_the_last_candidate(adaptor, depth):
-    adaptor.eval()
+@pytest.mark.parametrize("mode", [True, False])
+def test_outside_training_the_last_candidate_is_taken(adaptor, depth, mode):
+    """Training is told by its time, not by the module's mode."""
+    adaptor.train(mode)
     torch.testing.assert_close(adaptor(depth), adaptor.candidates(depth)[:, -1])
 
 
@@ -50,12 +52,12 @@ def test_choice_is_per_sample(adaptor, depth):
         torch.testing.assert_close(out[i], maps[i, k])
 
 
-@pytest.mark.parametrize("strategy, training", [("mean", True), ("mean", False), ("last", True)])
-def test_other_strategies(depth, strategy, training):
-    adaptor = DepthAdaptor(hidden_dim=4, strategy=strategy).train(training)
+@pytest.mark.parametrize("strategy, kimg", [("mean", 1.0), ("mean", None), ("last", 1.0)])
+def test_other_strategies(depth, strategy, kimg):
+    adaptor = DepthAdaptor(hidden_dim=4, strategy=strategy)
     maps = adaptor.candidates(depth)
     expected = maps.mean(dim=1) if strategy == "mean" else maps[:, -1]
-    torch.testing.assert_close(adaptor(depth), expected)
+    torch.testing.assert_close(adaptor(depth, kimg=kimg), expected)
 
 
 @pytest.mark.parametrize("kimg, first", [(0, 0.25), (5000, 0.175), (10_000, 0.1), (50_000, 0.1)])
@@ -67,7 +69,7 @@ def test_probabilities_lie_on_a_line_and_sum_to_one(adaptor, kimg, first):
 
 
 def test_training_draws_with_these_probabilities():
-    adaptor = DepthAdaptor(hidden_dim=1, num_layers=1, kernel_size=1).train()
+    adaptor = DepthAdaptor(hidden_dim=1, num_layers=1, kernel_size=1)
     depth = torch.rand(20_000, 1, 1, 1) + 0.5
     untouched = adaptor(depth, kimg=1e6) == adaptor.normalize(depth)
     assert untouched.float().mean().item() == pytest.approx(0.1, abs=0.01)
@@ -94,8 +96,8 @@ def test_unknown_strategy_is_named():
 
 def test_no_layers_leave_the_normalized_depth(depth):
     adaptor = DepthAdaptor(num_layers=0, identity_prob=dict(start=0.25, end=0.1, over_kimg=1))
-    for training in (True, False):
-        torch.testing.assert_close(adaptor.train(training)(depth, kimg=0.5), adaptor.normalize(depth))
+    for kimg in (0.5, None):
+        torch.testing.assert_close(adaptor(depth, kimg=kimg), adaptor.normalize(depth))
     assert [name for name, _ in adaptor.named_parameters()] == ["near_offset_logit"]
 
 

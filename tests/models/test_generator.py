@@ -4,9 +4,13 @@ from dataclasses import replace
 
 import pytest
 import torch
+import torch.nn.functional as F
+from mmagic.registry import MODELS
+from torch import nn
 
 from projects.threedgp.models.cameras.camera_prior import CameraPrior
-from projects.threedgp.models.generator import CameraBatch, Sampling, ThreeDGPGenerator
+from projects.threedgp.models.generator import CameraBatch, GeneratorInput, ThreeDGPGenerator
+from projects.threedgp.models.sampling import Sampling
 from projects.threedgp.rendering import Patch, RayDraws, RayMarching, pixel_rays
 from tests.tiny import IMAGE_SIZE, NUM_CLASSES, PATCH_SIZE, Z_DIM, frontal_camera, tiny_generator
 
@@ -20,24 +24,54 @@ def test_full_size_has_the_official_number_of_weights():
     with torch.device("meta"):
         generator = ThreeDGPGenerator()
     assert sum(p.numel() for p in generator.parameters()) == 105_721_805
-    parts = dict(mapping=1_299_968, decoder=104_023_055, mlp=2_372)
+    parts = {"mapping": 1_299_968, "field.decoder": 104_023_055, "field.mlp": 2_372}
     for name, count in parts.items():
-        assert sum(p.numel() for p in getattr(generator, name).parameters()) == count
+        assert sum(p.numel() for p in generator.get_submodule(name).parameters()) == count
 
 
-def test_training_renders_patches_and_evaluation_whole_images(latents):
+def test_training_renders_patches_and_otherwise_whole_images(latents):
     generator = tiny_generator()
-    for training, side in ((True, PATCH_SIZE), (False, IMAGE_SIZE)):
-        out = generator.train(training)(*latents, return_output=True)
+    for sampling, side in ((generator.training_sampling(1.0), PATCH_SIZE), (Sampling(), IMAGE_SIZE)):
+        out = generator.generate(GeneratorInput(*latents), sampling)
         assert out.images.shape == (2, 4, side, side) and out.rgb.shape == (2, 3, side, side)
         assert out.depth.shape == (2, 1, side, side)
+
+
+@pytest.mark.parametrize("mode", [True, False])
+def test_the_mode_of_the_module_decides_nothing_but_the_default_of_forward(latents, mode):
+    """What is generated is a function of inputs and sampling."""
+    generator, inputs = tiny_generator(), GeneratorInput(*latents, camera=frontal_camera(2))
+    for sampling in (generator.training_sampling(1.0), Sampling(), Sampling(deterministic=False)):
+        outs = []
+        for training in (mode, not mode):
+            torch.manual_seed(1)
+            outs.append(generator.train(training).generate(inputs, sampling))
+        assert torch.equal(outs[0].images, outs[1].images)
+
+
+def test_density_noise_and_drawn_depth_belong_to_training(latents):
+    """Without them, the same draws of the rays give training's patch to the bit."""
+    noisy = dict(num_coarse=4, num_fine=4, density_noise=dict(start=1.0, end=0.0, over_kimg=10))
+    generator = tiny_generator(renderer=noisy)
+    inputs = GeneratorInput(*latents, camera=frontal_camera(2))
+    training = replace(
+        generator.training_sampling(5.0), noise_mode="const", depth_choice=torch.tensor([2, 2])
+    )
+    other = Sampling(resolution=PATCH_SIZE, deterministic=False, noise_mode="const")
+
+    def image(sampling):
+        torch.manual_seed(1)
+        return generator.generate(inputs, sampling).images
+
+    assert not torch.equal(image(training), image(other))
+    assert torch.equal(image(replace(training, kimg=10.0)), image(other))
 
 
 @pytest.mark.parametrize("cut_quantile", [0.0, 0.5])
 @pytest.mark.parametrize("draws", ["deterministic", "injected"])
 def test_chunks_do_not_show(latents, draws, cut_quantile):
     """Memory is bounded by ``rays_per_chunk``; the image does not depend on it."""
-    generator, camera = tiny_generator().eval(), frontal_camera(2)
+    generator, camera = tiny_generator(), frontal_camera(2)
     marching = replace(generator.marching, cut_quantile=cut_quantile)
     sampling = Sampling(noise_mode="const", marching=marching)
     if draws == "injected":
@@ -45,88 +79,81 @@ def test_chunks_do_not_show(latents, draws, cut_quantile):
         sampling = replace(sampling, draws=RayDraws.random(origins, generator.marching))
     outs = []
     for rays_per_chunk in (7, 100, 2**14):
-        generator.rays_per_chunk = rays_per_chunk
+        generator.renderer.rays_per_chunk = rays_per_chunk
         with torch.no_grad():
-            outs.append(generator(*latents, camera=camera, sampling=sampling, return_output=True))
+            outs.append(generator.generate(GeneratorInput(*latents, camera), sampling))
     for out in outs[1:]:
         torch.testing.assert_close(out.images, outs[0].images)
 
 
-@pytest.mark.parametrize("training", [False, True])
-def test_synthesis_is_decoding_and_rendering(latents, training):
-    """The same numbers drawn in the same order, to the bit."""
-    generator, camera = tiny_generator().train(training), frontal_camera(2)
-    ws, sampling = generator.style(*latents), Sampling(kimg=1.0)
-    torch.manual_seed(3)
-    whole = generator.synthesize(ws, camera, sampling=sampling)
-    torch.manual_seed(3)
-    views = generator.render(generator.decode(ws, sampling), camera, sampling=sampling)
-    assert torch.equal(whole.images, views.images) and torch.equal(whole.depth, views.depth)
-    assert torch.equal(whole.ws, ws) and whole.camera is views.camera is camera
-
-
-def test_planes_decoded_once_serve_every_camera(latents):
-    generator, cameras = tiny_generator().eval(), CameraPrior().sample(4)
-    ws = generator.style(*latents)[:1]
-    planes = generator.decode(ws)
-    views = generator.render(planes.expand(4, -1, -1, -1), cameras)
-    for i in range(4):
-        alone = generator.synthesize(ws, cameras[i : i + 1])
-        torch.testing.assert_close(views.images[i], alone.images[0])
-
-
-def test_evaluation_is_reproducible_and_training_is_not(latents):
-    generator, camera = tiny_generator(), frontal_camera(2)
-    for training in (False, True):
-        generator.train(training)
-        first, second = (generator(*latents, camera=camera) for _ in range(2))
-        assert torch.equal(first, second) != training
+def test_training_is_drawn_and_otherwise_reproducible(latents):
+    generator, inputs = tiny_generator(), GeneratorInput(*latents, frontal_camera(2))
+    for sampling, same in ((Sampling(), True), (generator.training_sampling(0.0), False)):
+        first, second = (generator.generate(inputs, sampling).rgb for _ in range(2))
+        assert torch.equal(first, second) == same
 
 
 def test_a_patch_of_the_image_is_the_image_there(latents):
     """The lower left quarter of 17 x 17 pixel centres is a 9 x 9 patch of scale 1/2."""
-    generator, camera = tiny_generator(depth_adaptor=None).eval(), frontal_camera(2)
-    whole = generator(*latents, camera=camera, sampling=Sampling(resolution=17))
+    generator, inputs = tiny_generator(depth_adaptor=None), GeneratorInput(*latents, frontal_camera(2))
+    whole = generator.generate(inputs, Sampling(resolution=17)).rgb
     patch = Patch(torch.full((2, 2), 0.5), torch.zeros(2, 2))
-    part = generator(*latents, camera=camera, patch=patch, sampling=Sampling(resolution=9))
+    part = generator.generate(replace(inputs, patch=patch), Sampling(resolution=9)).rgb
     torch.testing.assert_close(part, whole[:, :, 8:, :9], atol=1e-5, rtol=1e-5)
 
 
 def test_camera_given_is_used_as_it_is_and_one_drawn_goes_through_the_generator(latents):
-    generator = tiny_generator().eval()
+    generator = tiny_generator()
     camera = frontal_camera(2)
-    out = generator(*latents, camera=camera, return_output=True)
+    out = generator.generate(GeneratorInput(*latents, camera))
     assert torch.equal(out.camera.params, camera.params)
     torch.manual_seed(2)
     prior = generator.prior.sample(2)
+    posterior = generator.pose(prior, *latents).params
     torch.manual_seed(2)
-    drawn = generator(*latents, return_output=True).camera
-    torch.testing.assert_close(drawn.params, generator.pose(prior, *latents).params)
+    drawn = generator.generate(GeneratorInput(*latents)).camera
+    torch.testing.assert_close(drawn.params, posterior)
+    given = generator.generate(GeneratorInput(*latents, prior=prior)).camera
+    torch.testing.assert_close(given.params, posterior)
 
 
 def test_batch_of_cameras_passes_without_being_rendered(latents):
-    generator = tiny_generator().eval()
+    generator = tiny_generator()
     prior, z = CameraPrior().sample(9), torch.randn(9, Z_DIM)
     label = torch.arange(9) % NUM_CLASSES
-    out = generator(*latents, camera_batch=CameraBatch(prior, z, label), return_output=True)
+    out = generator.generate(GeneratorInput(*latents, camera_batch=CameraBatch(prior, z, label)))
     expected = generator.camera_generator(prior, z, label).params
     torch.testing.assert_close(out.batch_cameras.params, expected)
     assert len(out.rgb) == 2
 
 
 def test_truncation_to_the_mean_is_the_same_image_for_every_latent(latents):
-    generator, camera = tiny_generator().eval(), frontal_camera(2)
-    image = generator(*latents, camera=camera, sampling=Sampling(truncation_psi=0.0))
+    generator, inputs = tiny_generator(), GeneratorInput(*latents, frontal_camera(2))
+    image = generator.generate(inputs, Sampling(truncation_psi=0.0)).rgb
     torch.testing.assert_close(image[0], image[1])
 
 
 def test_parts_can_be_left_out(latents):
-    generator = tiny_generator(depth_adaptor=None, camera_generator=None).eval()
-    out = generator(*latents, return_output=True)
+    generator = tiny_generator(depth_adaptor=None, camera_generator=None)
+    out = generator.generate(GeneratorInput(*latents))
     assert out.adapted_depth is None and torch.equal(out.images, out.rgb)
     assert generator.out_channels == 3 and tiny_generator().out_channels == 4
     prior = CameraPrior().sample(2)
     assert generator.pose(prior, *latents) is prior
+
+
+def test_forward_is_generate_for_our_inputs_and_the_toolkits_for_others(latents):
+    generator = tiny_generator()
+    inputs = GeneratorInput(*latents, frontal_camera(2))
+    ours, sampling = generator(inputs, sampling=Sampling(resolution=5)), Sampling(resolution=5)
+    assert torch.equal(ours.images, generator.generate(inputs, sampling).images)
+    for training, side in ((True, PATCH_SIZE), (False, IMAGE_SIZE)):
+        assert generator.train(training)(*latents).shape == (2, 3, side, side)
+    generator.camera_generator = None
+    torch.manual_seed(1)
+    image = generator.eval()(*latents)
+    torch.manual_seed(1)
+    assert torch.equal(image, generator.generate(GeneratorInput(*latents)).rgb)
 
 
 def test_latents_can_be_drawn():
@@ -136,9 +163,13 @@ def test_latents_can_be_drawn():
 
 
 def test_marching_can_be_replaced(latents):
-    generator, camera = tiny_generator().eval(), frontal_camera(2)
-    finer = Sampling(marching=RayMarching(num_coarse=16, num_fine=16))
-    assert generator(*latents, camera=camera, sampling=finer).shape[-1] == IMAGE_SIZE
+    generator, inputs = tiny_generator(), GeneratorInput(*latents, frontal_camera(2))
+    marching = RayMarching(num_coarse=16, num_fine=16)
+    other = tiny_generator(renderer=dict(num_coarse=16, num_fine=16))
+    other.load_state_dict(generator.state_dict())
+    finer = generator.generate(inputs, Sampling(marching=marching)).rgb
+    assert torch.equal(finer, other.generate(inputs).rgb)
+    assert not torch.equal(finer, generator.generate(inputs).rgb)
 
 
 @pytest.mark.parametrize(
@@ -146,7 +177,7 @@ def test_marching_can_be_replaced(latents):
     [
         (dict(patch_size=32), "patch_size: got 32, wanted at most image_size = 16"),
         (dict(image_size=20), "image_size: got 20, wanted a power of two"),
-        (dict(planes=dict(resolution=12)), "plane resolution: got 12, wanted a power of two"),
+        (dict(field=dict(resolution=12)), "plane resolution: got 12, wanted a power of two"),
     ],
 )
 def test_impossible_sizes_are_named(changes, message):
@@ -157,3 +188,39 @@ def test_impossible_sizes_are_named(changes, message):
 def test_label_out_of_range_is_named(latents):
     with pytest.raises(ValueError, match=r"label: got \[3\], wanted integers in \[0, 3\)"):
         tiny_generator()(latents[0], torch.tensor([0, 3]))
+
+
+@MODELS.register_module(force=True)
+class SharpUpsampler(nn.Module):
+    """Twice the size, each pixel four times; the style shifts the colours."""
+
+    num_ws = 2
+
+    def __init__(self, in_channels, w_dim):
+        super().__init__()
+        self.to_rgb = nn.Conv2d(in_channels, 3, 1)
+        self.shift = nn.Linear(w_dim, 3)
+
+    def render_size(self, resolution):
+        return resolution // 2
+
+    def forward(self, features, ws, resolution, noise_mode):
+        assert features.shape[-1] == resolution // 2 and ws.shape[1] == self.num_ws
+        rgb = self.to_rgb(features) + self.shift(ws).mean(dim=1)[..., None, None]
+        return F.interpolate(rgb, scale_factor=2, mode="nearest")
+
+
+def test_an_upsampler_makes_images_of_features(latents):
+    """Five features at half the size; the depth, which stays as it was rendered, is judged at full size."""
+    field = dict(resolution=8, feature_dim=4, cbase=64, cmax=8, mlp_hidden_dim=8, out_channels=5)
+    generator = tiny_generator(field=field, upsampler=dict(type="SharpUpsampler"))
+    inputs, sampling = GeneratorInput(*latents, frontal_camera(2)), generator.training_sampling(1.0)
+    half = PATCH_SIZE // 2
+    out = generator.generate(inputs, sampling)
+    assert out.rgb.shape == (2, 3, PATCH_SIZE, PATCH_SIZE) and out.depth.shape == (2, 1, half, half)
+    assert out.images.shape == (2, 4, PATCH_SIZE, PATCH_SIZE)
+    assert torch.equal(out.rgb[..., ::2, ::2], out.rgb[..., 1::2, 1::2])
+    assert out.ws.shape[1] == generator.field.num_ws + 2
+    out.images.square().mean().backward()
+    assert all(p.grad is not None and p.grad.any() for p in generator.upsampler.parameters())
+    assert generator.field.mlp.out.weight.grad.any()

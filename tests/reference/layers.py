@@ -123,7 +123,7 @@ def code_mapping(p, name, x):
 def planes(p, ws):
     """Style codes to feature planes: skip generator (StyleGAN2, section 4.1; EG3D, Chan et al. 2022)."""
     codes, x, image = list(ws), None, None
-    for block in numbered(p, "decoder.blocks."):
+    for block in numbered(p, "field.decoder.blocks."):
         if x is None:
             x = p[f"{block}.const"]
         else:

@@ -32,7 +32,7 @@ def radiance(p, planes, cube_scale, squash=False):
     def field(where):
         x, y, z = where / cube_scale
         features = (bilinear(xy, x, y) + bilinear(xz, x, z) + bilinear(yz, y, z)) / 3
-        out = fc(p, "mlp.out", fc(p, "mlp.hidden", features, leaky_relu))
+        out = fc(p, "field.mlp.out", fc(p, "field.mlp.hidden", features, leaky_relu))
         return (sigmoid(out[:3]) * 1.002 - 0.001 if squash else out[:3]), out[3]
 
     return field

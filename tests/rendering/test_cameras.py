@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from projects.threedgp.models.cameras.camera_prior import CameraPrior
-from projects.threedgp.rendering import Camera, Patch, camera_to_world, pixel_rays
+from projects.threedgp.rendering import CAMERA_FIELDS, Camera, Patch, camera_to_world, pixel_rays
 from projects.threedgp.rendering.cameras import camera_origin, look_at_point
 from tests.tiny import frontal_camera
 
@@ -103,3 +103,21 @@ def test_a_camera_is_the_same_in_any_company(cameras, n):
     together = camera_to_world(cameras[:n])
     alone = torch.cat([camera_to_world(cameras[i : i + 1]) for i in range(n)])
     torch.testing.assert_close(together, alone)
+
+
+def test_numbers_have_names():
+    camera = Camera(torch.arange(16.0).reshape(2, 8))
+    for column, name in enumerate(CAMERA_FIELDS):
+        assert torch.equal(getattr(camera, name), torch.tensor([column, column + 8.0]))
+    assert torch.equal(camera.look_at, torch.tensor([[5.0, 6, 7], [13, 14, 15]]))
+    moved = camera.replace(fov_deg=torch.tensor([20.0, 30.0]))
+    assert moved.fov_deg.tolist() == [20, 30] and camera.fov_deg.tolist() == [3, 11]
+    kept = [i for i in range(8) if i != 3]
+    assert torch.equal(moved.params[:, kept], camera.params[:, kept])
+
+
+def test_unknown_and_missing_fields_are_named():
+    with pytest.raises(TypeError, match=r"camera fields: missing or unknown are \['fov'\]"):
+        frontal_camera().replace(fov=torch.ones(1))
+    with pytest.raises(TypeError, match=r"missing or unknown are .*'look_at_yaw'"):
+        Camera.of(yaw=torch.ones(1))

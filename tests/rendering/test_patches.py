@@ -59,7 +59,7 @@ def test_extracting_a_patch_is_rendering_with_its_rays():
     origins, directions = pixel_rays(camera, 12, patch)
     draws = RayDraws.deterministic(origins, options)
     wall = solid(lambda points: points[..., 2] < 0.05, colour)
-    rendered = render_rays(wall, origins, directions, options, draws).rgb
+    rendered = render_rays(wall, origins, directions, options, draws).features
     torch.testing.assert_close(
         rendered.mT.reshape(3, 3, 12, 12), extract_patches(images, patch, 12), atol=1e-4, rtol=0
     )

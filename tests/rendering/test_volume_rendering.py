@@ -1,5 +1,6 @@
 """projects/threedgp/rendering/volume_rendering.py against closed forms."""
 
+import math
 from dataclasses import replace
 
 import pytest
@@ -7,12 +8,8 @@ import torch
 from torch.autograd import gradcheck
 
 from projects.threedgp.rendering import RayDraws, RayMarching, pixel_rays, render_rays
-from projects.threedgp.rendering.volume_rendering import (
-    alpha_weights,
-    importance_positions,
-    march,
-    stratified_positions,
-)
+from projects.threedgp.rendering.marchers import ClassicalMarcher, MipMarcher, alpha_weights
+from projects.threedgp.rendering.volume_rendering import importance_positions, march
 from tests.tiny import frontal_camera, solid
 
 FINE_GRID = RayMarching(near=0.75, far=1.25, num_coarse=64, num_fine=64, use_inf_depth=False)
@@ -32,7 +29,7 @@ def test_constant_medium_follows_beer_lambert():
     expected = torch.exp(-torch.nn.functional.softplus(torch.tensor(3.0)) * length)
     torch.testing.assert_close(out.transmittance[0, 0], expected)
     torch.testing.assert_close(out.weights.sum(), 1 - expected)
-    torch.testing.assert_close(out.rgb[0, 0], (1 - expected).expand(3))
+    torch.testing.assert_close(out.features[0, 0], (1 - expected).expand(3))
 
 
 def test_mean_depth_of_a_constant_medium():
@@ -83,12 +80,12 @@ def test_colour_is_that_of_the_surface():
     colour = torch.tensor([0.2, -0.4, 0.9])
     field = solid(lambda p: p[..., 2] < 0, lambda p: colour.expand_as(p))
     out, *_ = render(field)
-    torch.testing.assert_close(out.rgb, colour.expand_as(out.rgb))
+    torch.testing.assert_close(out.features, colour.expand_as(out.features))
 
 
 @pytest.mark.parametrize("marcher", ["classical", "mip"])
 def test_samples_stay_in_their_strata(marcher):
-    s = stratified_positions(torch.rand(2, 5, 8), marcher)
+    s = RayMarching(marcher=marcher).rule.positions(torch.rand(2, 5, 8))
     assert (s.diff(dim=-1) >= 0).all() and s.min() >= 0
     assert s.max() <= (1 if marcher == "classical" else 8 / 7)
     step = torch.linspace(0, 1, 8)
@@ -99,7 +96,7 @@ def test_samples_stay_in_their_strata(marcher):
 def test_equal_weights_give_evenly_spread_samples():
     s = torch.linspace(0, 1, 9).expand(1, 1, -1)
     u = torch.tensor([0.0, 0.25, 0.5, 0.999]).expand(1, 1, -1)
-    fine = importance_positions(s, torch.ones_like(s), u)
+    fine = importance_positions(s, torch.ones_like(s)[..., 1:-1], u)
     first, last = 1 / 16, 15 / 16  # midpoints of the outermost samples
     torch.testing.assert_close(fine, first + u * (last - first))
 
@@ -108,7 +105,7 @@ def test_fine_samples_go_where_the_weight_is():
     s = torch.linspace(0, 1, 9).expand(1, 1, -1)
     weights = torch.zeros_like(s)
     weights[..., 4] = 1.0
-    fine = importance_positions(s, weights, torch.rand(1, 1, 1000))
+    fine = importance_positions(s, ClassicalMarcher().bins(weights), torch.rand(1, 1, 1000))
     inside = (fine > 7 / 16) & (fine < 9 / 16)
     assert inside.float().mean() > 0.99
 
@@ -131,7 +128,7 @@ def test_white_back_makes_emptiness_white():
     options = replace(FINE_GRID, marcher="mip", white_back=True)
     s = torch.linspace(0.75, 1.25, 8).expand(1, 1, -1)
     out = march(torch.zeros(1, 1, 8, 3), torch.full((1, 1, 8), -1e4), s, options)
-    torch.testing.assert_close(out.rgb, torch.ones(1, 1, 3))
+    torch.testing.assert_close(out.features, torch.ones(1, 1, 3))
 
 
 def test_cut_quantile_empties_that_part_of_the_samples():
@@ -156,14 +153,14 @@ def test_rays_do_not_know_of_each_other(marcher):
         render_rays(textured, origins[:, part], directions[:, part], options, draws[part])
         for part in (slice(0, 7), slice(7, 25))
     ]
-    for name in ("rgb", "depth", "weights", "transmittance", "distances"):
+    for name in ("features", "depth", "weights", "transmittance", "distances"):
         joined = torch.cat([getattr(part, name) for part in parts], dim=1)
         torch.testing.assert_close(joined, getattr(whole, name))
 
 
 def test_deterministic_draws_are_reproducible():
     first, second = (render(textured)[0] for _ in range(2))
-    assert torch.equal(first.rgb, second.rgb) and torch.equal(first.depth, second.depth)
+    assert torch.equal(first.features, second.features) and torch.equal(first.depth, second.depth)
 
 
 def test_random_draws_follow_the_seed():
@@ -185,7 +182,7 @@ def test_gradient_of_the_march(marcher, use_inf_depth):
 
     def composite(rgb, sigma):
         out = march(rgb, sigma, positions, options)
-        return out.rgb, out.depth
+        return out.features, out.depth
 
     rgb = torch.rand(1, 2, 5, 3, dtype=torch.float64, requires_grad=True)
     sigma = torch.randn(1, 2, 5, dtype=torch.float64, requires_grad=True)
@@ -205,7 +202,7 @@ def test_gradient_of_the_renderer(num_fine):
             return (points @ colour).tanh(), points @ density
 
         out = render_rays(field, origins, directions, options, draws)
-        return out.rgb, out.depth
+        return out.features, out.depth
 
     colour = torch.randn(3, 3, dtype=torch.float64, requires_grad=True)
     assert gradcheck(image, (colour, density))
@@ -214,13 +211,58 @@ def test_gradient_of_the_renderer(num_fine):
 def test_fine_samples_have_no_gradient():
     s = torch.linspace(0, 1, 6).expand(1, 1, -1).clone().requires_grad_(True)
     weights = torch.rand(1, 1, 6, requires_grad=True)
-    assert not importance_positions(s, weights, torch.rand(1, 1, 4)).requires_grad
+    for marcher in (ClassicalMarcher(), MipMarcher()):
+        fine = importance_positions(s, marcher.bins(weights), torch.rand(1, 1, 4))
+        assert not fine.requires_grad
+
+
+@pytest.mark.parametrize("marcher", ["classical", "mip"])
+@pytest.mark.parametrize("num_fine", [0, 6])
+def test_channels_are_rendered_alone(marcher, num_fine):
+    """Seven features are what three and four of them are, and what colours would be."""
+    options = RayMarching(num_coarse=6, num_fine=num_fine, marcher=marcher, use_inf_depth=False)
+    origins, directions = pixel_rays(frontal_camera(2), 5)
+    draws = RayDraws.random(origins, options)
+    directions_in_space = torch.randn(3, 7)
+
+    def image(channels):
+        def field(points):
+            return (points @ directions_in_space[:, channels]).sin(), textured(points)[1]
+
+        return render_rays(field, origins, directions, options, draws).features
+
+    whole = image(slice(None))
+    assert whole.shape == (2, 25, 7)
+    torch.testing.assert_close(whole, torch.cat([image(slice(0, 3)), image(slice(3, 7))], dim=-1))
+
+
+def test_density_may_be_a_relu():
+    """Negative raw densities are empty then, and positive ones what they say."""
+    s = torch.linspace(0.75, 1.25, 5).expand(1, 1, -1)
+    options = RayMarching(density="relu")
+    empty = march(torch.ones(1, 1, 5, 3), torch.full((1, 1, 5), -0.1), s, options)
+    assert (empty.weights == 0).all()
+    medium = march(torch.ones(1, 1, 5, 3), torch.full((1, 1, 5), 3.0), s, options)
+    torch.testing.assert_close(medium.weights[0, 0, 0].item(), 1 - math.exp(-3 * 0.125))
+
+
+def test_mip_averages_neighbours_over_the_interval_between_them():
+    pieces = MipMarcher(use_inf_depth=False, density_bias=-1.0).intervals(
+        torch.tensor([[[[0.0], [1.0], [4.0]]]]),
+        torch.tensor([[[2.0, 4.0, 0.0]]]),
+        torch.tensor([[[0, 0.2, 1]]]),
+    )
+    torch.testing.assert_close(pieces.features, torch.tensor([[[[0.5], [2.5]]]]))
+    torch.testing.assert_close(pieces.raw, torch.tensor([[[2.0, 1.0]]]))
+    torch.testing.assert_close(pieces.positions, torch.tensor([[[0.1, 0.6]]]))
+    torch.testing.assert_close(pieces.lengths, torch.tensor([[[0.2, 0.8]]]))
 
 
 @pytest.mark.parametrize(
     "changes, message",
     [
-        (dict(marcher="fast"), "marcher: got 'fast'"),
+        (dict(marcher="fast"), "marcher: got 'fast', wanted one of"),
+        (dict(density="exp"), r"density: got 'exp', wanted one of \('softplus', 'relu'\)"),
         (dict(near=1.0, far=1.0), "near, far: got 1.0, 1.0"),
         (dict(near=0.0), "near, far: got 0.0"),
         (dict(num_coarse=2), "num_coarse: got 2"),

@@ -13,10 +13,14 @@ from tests import tiny_runs
 
 CONFIG = str(Path(__file__).resolve().parents[2] / "configs" / "3dgp_toy32.py")
 SMALLER = (
-    *("model.generator.noise_size=8", "model.generator.w_dim=8", "model.generator.mlp_hidden_dim=8"),
-    *("model.generator.planes.resolution=8", "model.generator.planes.feature_dim=4"),
-    *("model.generator.planes.cbase=64", "model.generator.planes.cmax=8"),
-    *("model.generator.marching.num_coarse=4", "model.generator.marching.num_fine=4"),
+    *(
+        "model.generator.noise_size=8",
+        "model.generator.mapping.w_dim=8",
+        "model.generator.field.mlp_hidden_dim=8",
+    ),
+    *("model.generator.field.resolution=8", "model.generator.field.feature_dim=4"),
+    *("model.generator.field.cbase=64", "model.generator.field.cmax=8"),
+    *("model.generator.renderer.num_coarse=4", "model.generator.renderer.num_fine=4"),
     *("model.discriminator.cbase=64", "model.discriminator.cmax=8", "model.discriminator.code_dim=8"),
     *("train_dataloader.batch_size=4", "train_dataloader.num_workers=0"),
     "train_dataloader.persistent_workers=False",

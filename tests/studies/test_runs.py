@@ -69,7 +69,7 @@ def test_options_of_any_type_arrive(tmp_path):
         "model.distillation": None,
         "model.camera_regularizers": [],
         "model.r1": dict(gamma=0.5),
-        "model.generator.marching.num_fine": 3,
+        "model.generator.renderer.num_fine": 3,
         "val_evaluator.metrics": [dict(type="NonFlatnessScore")],
         "test_evaluator.metrics.1.fake_nums": 16,
     }
@@ -79,7 +79,7 @@ def test_options_of_any_type_arrive(tmp_path):
     assert config.model.distillation is None
     assert config.model.camera_regularizers == []
     assert config.model.r1 == shipped.model.r1 | dict(gamma=0.5)
-    assert config.model.generator.marching == shipped.model.generator.marching | dict(num_fine=3)
+    assert config.model.generator.renderer == shipped.model.generator.renderer | dict(num_fine=3)
     assert config.val_evaluator.metrics == [dict(type="NonFlatnessScore")]
     counts = [metric.get("fake_nums") for metric in config.test_evaluator.metrics]
     shipped_counts = [metric.get("fake_nums") for metric in shipped.test_evaluator.metrics]

@@ -11,7 +11,8 @@ from safetensors.torch import load_file
 
 from projects.threedgp.apis import ThreeDGPInferencer
 from projects.threedgp.apis.loading import load_model
-from projects.threedgp.models.generator import Sampling
+from projects.threedgp.models.generator import GeneratorInput
+from projects.threedgp.models.sampling import Sampling
 from projects.threedgp.official.config import model_config, not_carried_over, optimizer_config
 from projects.threedgp.official.snapshot import read_official_snapshot
 from projects.threedgp.rendering import Camera, RayDraws
@@ -71,7 +72,7 @@ def test_the_reference_snapshot_renders_what_it_rendered(reference):
     )
     sampling = Sampling(truncation_psi=0.7, noise_mode="const", draws=draws)
     with torch.no_grad():
-        out = generator(check["in_z"], check["in_c"], camera=camera, sampling=sampling, return_output=True)
+        out = generator.generate(GeneratorInput(check["in_z"], check["in_c"], camera), sampling)
         posterior = generator.pose(camera, check["in_z"], check["in_c"]).params
     results = dict(
         img=(out.rgb, 4e-5),
@@ -100,8 +101,9 @@ def test_the_derived_config_is_that_of_the_reference_cases(reference):
     config = Config.fromfile(reference[0])
     meta = json.loads(str(np.load(GOLDEN / "params_G.npz")["meta_json"]))["config"]
     generator, g = config.model.generator, meta["generator"]
-    assert generator.planes == dict(resolution=32, feature_dim=8, cbase=g["cbase"], cmax=g["cmax"])
-    assert (generator.w_dim, generator.noise_size) == (g["w_dim"], g["z_dim"])
+    widths = dict(resolution=32, feature_dim=8, cbase=g["cbase"], cmax=g["cmax"])
+    assert {name: generator.field[name] for name in widths} == widths
+    assert (generator.mapping.w_dim, generator.noise_size) == (g["w_dim"], g["z_dim"])
     assert config.model.r1.gamma == meta["loss"]["gamma"]
     assert config.model.ema_config.half_life_kimg == g["ema_kimg"]
     assert config.model.discriminator.feature_dim == meta["embedding_dim"]
@@ -185,7 +187,7 @@ def test_every_stored_field_reaches_the_config():
     assert generator["camera_generator"]["official_compat"]
     assert generator["camera_generator"]["adjust"] == ["angles", "fov", "look_at"]
     assert generator["depth_adaptor"]["identity_prob"] == dict(start=1 / 3, end=0.2, over_kimg=1000)
-    assert generator["density_noise"] == dict(start=0.7, end=0.0, over_kimg=300)
+    assert generator["renderer"]["density_noise"] == dict(start=0.7, end=0.0, over_kimg=300)
     assert generator["marching"]["last_back"] and generator["marching"]["near"] == 0.8
     assert config["discriminator"]["low_precision_blocks"] == 0 and config["discriminator"]["clamp"] is None
     assert config["r1"]["gamma"] == 0.3

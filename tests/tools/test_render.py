@@ -66,7 +66,7 @@ def test_the_video_can_be_short_or_left_out(files, tmp_path):
 
 def test_the_config_can_be_overridden(files, tmp_path):
     with pytest.raises(ValueError, match="it belongs to another config"):
-        run(files, tmp_path, "--cfg-options", "model.generator.mlp_hidden_dim=8")
+        run(files, tmp_path, "--cfg-options", "model.generator.field.mlp_hidden_dim=8")
 
 
 @pytest.mark.parametrize("text", ["4", "0x2", "axb", "2x2x2"])

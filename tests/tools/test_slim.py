@@ -173,8 +173,12 @@ def changed(training, folder: Path, name: str, value) -> list[str]:
 @pytest.mark.parametrize(
     ("name", "value", "message"),
     [
-        ("mlp.out.weight", 1e5, r"generator.mlp.out.weight: got 100000, wanted at most 65504 \(or --dtype"),
-        ("mlp.out.bias", float("nan"), "generator.mlp.out.bias: got numbers that are not finite"),
+        (
+            "field.mlp.out.weight",
+            1e5,
+            r"generator.field.mlp.out.weight: got 100000, wanted at most 65504 \(or --dtype",
+        ),
+        ("field.mlp.out.bias", float("nan"), "generator.field.mlp.out.bias: got numbers that are not finite"),
     ],
 )
 def test_weights_that_cannot_be_kept_are_named_and_nothing_is_written(
@@ -186,14 +190,14 @@ def test_weights_that_cannot_be_kept_are_named_and_nothing_is_written(
 
 
 def test_large_weights_fit_in_full_precision(training, tmp_path):
-    slim.main([*changed(training, tmp_path, "mlp.out.weight", 1e5), "--dtype", "float32"])
+    slim.main([*changed(training, tmp_path, "field.mlp.out.weight", 1e5), "--dtype", "float32"])
     assert (tmp_path / "out" / "a.pth").exists()
 
 
 def test_what_is_slim_or_belongs_to_another_config_is_refused(training, pair, tmp_path):
     with pytest.raises(ValueError, match=r"CHECKPOINT: got .*small.pth, which is for sampling only already"):
         slim.main([*map(str, pair), str(tmp_path / "a.pth")])
-    other = write_training(tmp_path / "other", generator=dict(mlp_hidden_dim=8))
+    other = write_training(tmp_path / "other", generator=dict(field=dict(mlp_hidden_dim=8)))
     with pytest.raises(ValueError, match="it belongs to another config"):
         slim.main([str(other[0]), str(training[1]), str(tmp_path / "a.pth")])
     with pytest.raises(ValueError, match="it belongs to another config"):

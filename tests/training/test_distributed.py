@@ -48,7 +48,7 @@ def assert_same(state, expected):
 def test_the_step_moves_both_networks_and_groups_matter(whole_batch_states):
     fresh = build_fixed_model().state_dict()
     for name in (
-        "generator.mlp.out.weight",
+        "generator.field.mlp.out.weight",
         "discriminator.epilogue.out.bias",
         "discriminator.epilogue.feature_head.1.weight",
     ):

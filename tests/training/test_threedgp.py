@@ -67,11 +67,11 @@ def test_a_step_logs_all_losses_and_schedules_and_counts_images():
 def test_parts_can_be_left_out_by_config(name):
     changes, gone = ABLATIONS[name]
     model = build(**changes)
-    before = [p.clone() for p in model.generator.mlp.parameters()]
+    before = [p.clone() for p in model.generator.field.mlp.parameters()]
     logs = step(model)
     assert gone not in logs
     assert all(value.isfinite().all() for value in logs.values())
-    assert any((a != b).any() for a, b in zip(before, model.generator.mlp.parameters(), strict=True))
+    assert any((a != b).any() for a, b in zip(before, model.generator.field.mlp.parameters(), strict=True))
 
 
 def test_every_trainable_parameter_of_both_networks_gets_a_gradient():
@@ -246,7 +246,7 @@ def test_a_checkpoint_of_another_config_is_refused():
     state = build(num_classes=None).state_dict()
     with pytest.raises(ValueError, match=r"another config.*\n.*mapping.embed.bias"):
         build().load_state_dict(state, strict=False)
-    wide = build(generator=dict(mlp_hidden_dim=8)).state_dict()
+    wide = build(generator=dict(field=dict(mlp_hidden_dim=8))).state_dict()
     with pytest.raises(ValueError, match=r"mlp\.hidden\.weight.*instead of"):
         build().load_state_dict(wide, strict=False)
 
@@ -255,7 +255,7 @@ def test_another_configs_checkpoint_loads_what_fits_if_asked_for():
     donor = build(num_classes=None)
     model = build(strict_load=False)
     model.load_state_dict(donor.state_dict(), strict=False)
-    torch.testing.assert_close(model.generator.mlp.out.weight, donor.generator.mlp.out.weight)
+    torch.testing.assert_close(model.generator.field.mlp.out.weight, donor.generator.field.mlp.out.weight)
 
 
 def test_training_time_is_part_of_the_checkpoint():

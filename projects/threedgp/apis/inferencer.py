@@ -14,7 +14,8 @@ from tqdm import tqdm
 
 from ..engine.fixed_inputs import FixedInputs
 from ..engine.pictures import to_bytes
-from ..models.generator import Sampling, Views
+from ..models.sampling import Sampling
+from ..models.scene import Scene, Views
 from ..rendering import Camera
 from .loading import load_model
 from .renderings import Rendering, RenderOptions
@@ -130,6 +131,19 @@ class ThreeDGPInferencer:
         cameras = Camera(camera.to(self.device).params.expand(num, 8))
         ws = self._style(draw, chosen.truncation_psi)
         return list(self._render(ws, cameras, _as_list(draw), chosen, "Samples"))
+
+    def scene(self, label: ClassLike | None = None, seed: int = 0, truncation_psi: float = 0.7) -> Scene:
+        """Decode one object, to be rendered from anywhere and asked for densities.
+
+        Args:
+            label: Its class; None draws it, the same as ``sample`` does.
+            seed: Which object.
+            truncation_psi: 1 for the whole variety, 0 for the class mean.
+
+        Raises:
+            ValueError: If there is no such class.
+        """
+        return self._decode(self._style(self._draw([seed], label), truncation_psi))
 
     def orbit(
         self,
@@ -251,38 +265,27 @@ class ThreeDGPInferencer:
         title: str,
     ) -> Iterator[Rendering]:
         """Render batch by batch, as the caller asks for images; one ``ws`` serves all cameras."""
-        sampling = Sampling(
-            deterministic=True,
-            resolution=options.resolution,
-            marching=options.marching(self.generator.marching),
-        )
+        sampling = Sampling(resolution=options.resolution, marching=options.marching(self.generator.marching))
         progress = partial(tqdm, desc=title, unit="img", disable=not options.progress)
-        shared = self._decode(ws, sampling) if len(ws) == 1 else None
+        shared = self._decode(ws) if len(ws) == 1 else None
         with progress(total=len(cameras)) as bar:
             for start in range(0, len(cameras), options.batch_size):
                 part = slice(start, start + options.batch_size)
-                planes = self._decode(ws[part], sampling) if shared is None else shared
-                for rendering in self._see(planes, cameras[part], labels[part], sampling):
+                scene = self._decode(ws[part]) if shared is None else shared
+                for rendering in self._see(scene, cameras[part], labels[part], sampling):
                     bar.update()
                     yield rendering
 
     @torch.no_grad()
-    def _decode(self, ws: Float[Tensor, "m l w"], sampling: Sampling) -> Float[Tensor, "m planes_x_f p p"]:
-        return self.generator.decode(ws, sampling)
+    def _decode(self, ws: Float[Tensor, "m l w"]) -> Scene:
+        return self.generator.scene(ws)
 
     @torch.no_grad()
     def _see(
-        self,
-        planes: Float[Tensor, "m planes_x_f p p"],
-        cameras: Camera,
-        labels: list[int | None],
-        sampling: Sampling,
+        self, scene: Scene, cameras: Camera, labels: list[int | None], sampling: Sampling
     ) -> list[Rendering]:
-        """Render planes, one set for each camera or one for all."""
-        if len(planes) < len(cameras):
-            # A copy, as an expanded tensor would be copied at each look-up of points.
-            planes = planes.repeat(len(cameras), 1, 1, 1)
-        views = self.generator.render(planes, cameras, sampling=sampling)
+        """Render a scene: one object for each camera or one for all."""
+        views = scene.render(cameras, sampling=sampling)
         rgb = to_bytes(views.rgb)
         depth = views.depth[:, 0].cpu().numpy()
         adapted = self._adapt(views)

@@ -21,7 +21,7 @@ from .checkpoint_loading import read_checkpoint
 from .config_check import check_config
 from .console import ConsoleRunner, ProgressHook
 from .dependent_settings import check_teacher
-from .run_config import merge_options, read_config, redirect_data_root, stored_config
+from .run_config import merge_options, owners_of_data_root, read_config, redirect_data_root, stored_config
 
 
 def load_config(args: argparse.Namespace) -> Config:
@@ -146,7 +146,7 @@ def about_test(runner: Runner) -> dict[str, str]:
     Args:
         runner: A runner with a test loop.
     """
-    owners = _owners_of_data_root(runner.cfg.get("test_dataloader"))
+    owners = owners_of_data_root(runner.cfg.get("test_dataloader"))
     return {"data_root": ", ".join(str(owner["data_root"]) for owner in owners), "seed": str(runner.seed)}
 
 

@@ -100,7 +100,7 @@ def redirect_data_root(config: Config, data_root: str) -> None:
     Raises:
         UserError: The config has no `data_root` there.
     """
-    found = [owner for key in DATA_SECTIONS for owner in _owners_of_data_root(config.get(key))]
+    found = [owner for key in DATA_SECTIONS for owner in owners_of_data_root(config.get(key))]
     if not found:
         raise UserError(f"--data-root {data_root}: no loader of {config.filename} has a data_root")
     old_parents = {os.path.dirname(os.path.normpath(owner["data_root"])) for owner in found}
@@ -112,16 +112,16 @@ def redirect_data_root(config: Config, data_root: str) -> None:
             _redirect_files(config.get(section), section, old_parent, new_parent)
 
 
-def _owners_of_data_root(node: Any) -> Iterator[dict]:
+def owners_of_data_root(node: Any) -> Iterator[dict]:
     """Every dictionary under `node` with a `data_root` key."""
     if isinstance(node, dict):
         if "data_root" in node:
             yield node
         for child in node.values():
-            yield from _owners_of_data_root(child)
+            yield from owners_of_data_root(child)
     elif isinstance(node, list | tuple):
         for child in node:
-            yield from _owners_of_data_root(child)
+            yield from owners_of_data_root(child)
 
 
 def _redirect_files(node: Any, field: str, old_parent: str, new_parent: str) -> None:

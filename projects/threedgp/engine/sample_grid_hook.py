@@ -13,7 +13,8 @@ from mmengine.dist import master_only
 from mmengine.runner import Runner
 from torch.utils.data import Dataset
 
-from ..models.generator import GeneratorOutput, Sampling
+from ..models.generator import GeneratorOutput
+from ..models.sampling import Sampling
 from ..random_states import random_state_kept
 from ..training.state_dicts import unwrap
 from ..training.threedgp import ThreeDGP

@@ -9,7 +9,8 @@ from mmagic.registry import METRICS
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
-from ..models.generator import GeneratorOutput, Sampling
+from ..models.generator import GeneratorOutput
+from ..models.sampling import Sampling
 from ..rendering import CAMERA_FIELDS, Camera, RayMarching, warp
 from ..training.state_dicts import unwrap
 from ..training.threedgp import ThreeDGP

@@ -5,6 +5,7 @@ from itertools import pairwise
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float, Int
+from mmagic.registry import MODELS
 from mmengine.dist import all_reduce
 from torch import Tensor, nn
 
@@ -36,6 +37,7 @@ def one_hot_label(label: Label | None, num_classes: int | None, n: int) -> Float
     return F.one_hot(label, num_classes).float()
 
 
+@MODELS.register_module()
 class StyleMapping(nn.Module):
     """Mapping of (z, label) to style codes, with a running mean for truncation.
 
@@ -63,7 +65,8 @@ class StyleMapping(nn.Module):
         w_avg_decay: float = 0.998,
     ) -> None:
         super().__init__()
-        self.z_dim, self.num_classes, self.w_avg_decay = z_dim, num_classes, w_avg_decay
+        self.z_dim, self.num_classes, self.w_dim = z_dim, num_classes, w_dim
+        self.w_avg_decay = w_avg_decay
         self.embed = EqualizedLinear(num_classes, w_dim) if num_classes else None
         widths = [z_dim + (w_dim if num_classes else 0)] + [w_dim] * num_layers
         self.layers = nn.ModuleList(

@@ -10,10 +10,14 @@ from .cameras import (
 )
 from .depth_adaptor import DepthAdaptor
 from .discriminators import DistilledDiscriminator, ThreeDGPDiscriminator
-from .generator import CameraBatch, GeneratorOutput, Sampling, ThreeDGPGenerator, Views
+from .fields import TriPlaneField
+from .generator import CameraBatch, GeneratorInput, GeneratorOutput, ThreeDGPGenerator
 from .losses import KnowledgeDistillationLoss, R1Regularizer, ThreeDGPAdversarialLoss
 from .patch_sampler import PatchSampler
+from .sampling import Sampling
+from .scene import Radiance, Scene, Upsampler, Views
 from .teacher import TimmTeacher
+from .volume_renderer import VolumeRenderer
 
 __all__ = [
     "BlurFade",
@@ -25,14 +29,20 @@ __all__ = [
     "CameraSlopeRegularizer",
     "DepthAdaptor",
     "DistilledDiscriminator",
+    "GeneratorInput",
     "GeneratorOutput",
     "KnowledgeDistillationLoss",
     "PatchSampler",
     "R1Regularizer",
+    "Radiance",
     "Sampling",
+    "Scene",
     "ThreeDGPAdversarialLoss",
     "ThreeDGPDiscriminator",
     "ThreeDGPGenerator",
     "TimmTeacher",
+    "TriPlaneField",
+    "Upsampler",
     "Views",
+    "VolumeRenderer",
 ]

@@ -92,20 +92,21 @@ class DepthAdaptor(nn.Module):
 
     def schedules(self, kimg: float) -> dict[str, float]:
         """Return the values of the part's schedules by name."""
-        return {"depth_identity_prob": self.identity_prob(kimg)}
+        return dict(depth_identity_prob=self.identity_prob(kimg))
 
     def forward(
         self,
         depth: Float[Tensor, "n 1 h w"],
-        kimg: float = 0.0,
+        kimg: float | None = None,
         choice: Int[Tensor, " n"] | None = None,
     ) -> Float[Tensor, "n 1 h w"]:
         """Adapt depth maps.
 
         Args:
             depth: Rendered depth in world units.
-            kimg: Thousands of images seen; used in training.
-            choice: Candidate to take for each sample; None draws in training.
+            kimg: Training time in thousands of images; None outside training.
+            choice: Candidate to take for each sample; None draws in training, if that is the strategy, and
+                takes the last one otherwise.
 
         Returns:
             Depth in the range of real maps, about [-1, 1].
@@ -113,7 +114,7 @@ class DepthAdaptor(nn.Module):
         maps = self.candidates(depth)
         if self.strategy == "mean":
             return maps.mean(dim=1)
-        if choice is None and self.training and self.strategy == "random":
+        if choice is None and kimg is not None and self.strategy == "random":
             probs = self.selection_probs(kimg).to(depth.device)
             choice = torch.multinomial(probs, depth.shape[0], replacement=True)
         if choice is None:

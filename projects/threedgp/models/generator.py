@@ -1,52 +1,25 @@
-"""The 3DGP generator: style codes, planes, rendering, camera, depth (docs/method.md, sections 3 to 7)."""
+"""The 3DGP generator: mapping, field, renderer, cameras, depth, composed (docs/method.md, sections 3 to 7)."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from typing import Any, Literal, overload
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from mmagic.registry import MODELS
 from torch import Tensor, nn
 
-from ..layers import EqualizedLinear, Label, StyleMapping
-from ..rendering import Camera, Patch, RayDraws, RayMarching, pixel_rays, render_rays, sample_planes
-from ..rendering.volume_rendering import Field
-from ..schedules import Linear, Schedule, build_schedule
+from ..layers import Label
+from ..rendering import Camera, Patch, RayMarching
 from .building import Config, build, frozen
 from .cameras.camera_generator import CameraGenerator
 from .cameras.camera_prior import CameraPrior
 from .depth_adaptor import DepthAdaptor
-from .fields.triplane_decoder import TriPlaneDecoder, check_power_of_two
-
-
-@dataclass(frozen=True)
-class Sampling:
-    """How one forward pass of the generator samples.
-
-    Args:
-        kimg: Training time in thousands of images; matters in training mode only.
-        resolution: Pixels along a side; None for the patch size in training and the image size at test.
-        truncation_psi: 1 for none; see ``StyleMapping.truncate``.
-        truncation_cutoff: Truncate the first so many layers only.
-        truncation_center: What to truncate towards; None for the running mean of w.
-        noise_mode: Spatial noise, ``random``, ``const`` or ``none``; None for ``random`` unless
-            deterministic.
-        deterministic: Fixed places of the samples on rays and stored noise. None: only at test.
-        marching: Replaces the generator's ray marching.
-        draws: The random numbers of the rays; None draws them.
-        depth_choice: Candidate of the depth adaptor per sample; None draws in training.
-    """
-
-    kimg: float = 0.0
-    resolution: int | None = None
-    truncation_psi: float = 1.0
-    truncation_cutoff: int | None = None
-    truncation_center: Float[Tensor, "n w"] | None = None
-    noise_mode: str | None = None
-    deterministic: bool | None = None
-    marching: RayMarching | None = None
-    draws: RayDraws | None = None
-    depth_choice: Int[Tensor, " n"] | None = None
+from .fields.triplane_decoder import check_power_of_two
+from .old_names import rename_old_tensors, with_old_keys
+from .sampling import Sampling
+from .scene import Scene, Views
+from .volume_renderer import VolumeRenderer
 
 
 @dataclass(frozen=True)
@@ -77,27 +50,24 @@ class CameraBatch:
 
 
 @dataclass(frozen=True)
-class Views:
-    """What cameras see of feature planes.
+class GeneratorInput:
+    """What images are generated of.
 
     Args:
-        rgb: Colour, about [-1, 1], not clamped.
-        depth: Rendered distance, world units: the geometry.
-        adapted_depth: Depth as the discriminator sees it, about [-1, 1]; None without depth adaptor.
-        camera: Cameras that were rendered.
+        z: Latents.
+        label: Classes; None (or ignored) without classes.
+        camera: Cameras to render as they are; None sends ``prior`` through the camera generator.
+        prior: Prior cameras; None draws them.
+        patch: Parts of the image plane to render; None for all of it.
+        camera_batch: More cameras to pass through the camera generator, for its regularisers.
     """
 
-    rgb: Float[Tensor, "n 3 h w"]
-    depth: Float[Tensor, "n 1 h w"]
-    adapted_depth: Float[Tensor, "n 1 h w"] | None
-    camera: Camera
-
-    @property
-    def images(self) -> Float[Tensor, "n c h w"]:
-        """What the discriminator sees: RGB, with the adapted depth as a fourth channel if there is one."""
-        if self.adapted_depth is None:
-            return self.rgb
-        return torch.cat([self.rgb, self.adapted_depth], dim=1)
+    z: Float[Tensor, "n z"]
+    label: Label | None = None
+    camera: Camera | None = None
+    prior: Camera | None = None
+    patch: Patch | None = None
+    camera_batch: CameraBatch | None = None
 
 
 @dataclass(frozen=True)
@@ -113,60 +83,26 @@ class GeneratorOutput(Views):
     batch_cameras: Camera | None = None
 
 
-class TriPlaneMLP(nn.Module):
-    """Features to colour and raw density.
-
-    Args:
-        feature_dim: Features of a plane.
-        hidden_dim: Width of the hidden layer.
-        squash: Bring colours to about [0, 1] with a sigmoid, as the mip marcher wants.
-    """
-
-    def __init__(self, feature_dim: int, hidden_dim: int, squash: bool) -> None:
-        super().__init__()
-        self.hidden = EqualizedLinear(feature_dim, hidden_dim, "leaky_relu")
-        self.out = EqualizedLinear(hidden_dim, 4)
-        self.squash = squash
-
-    def forward(
-        self, features: Float[Tensor, "n m f"]
-    ) -> tuple[Float[Tensor, "n m 3"], Float[Tensor, "n m 1"]]:
-        """Return colours and raw densities."""
-        rgb, sigma = self.out(self.hidden(features)).split([3, 1], dim=-1)
-        return (rgb.sigmoid() * 1.002 - 0.001 if self.squash else rgb), sigma
-
-
-def in_chunks(field: Field, points_per_chunk: int) -> Field:
-    """Return the same field, asked for at most so many points of a sample at a time."""
-
-    def query(points: Tensor) -> tuple[Tensor, Tensor]:
-        parts = [field(part) for part in points.split(points_per_chunk, dim=1)]
-        rgb, sigma = (torch.cat(part, dim=1) for part in zip(*parts, strict=True))
-        return rgb, sigma
-
-    return query
-
-
 @MODELS.register_module()
 class ThreeDGPGenerator(nn.Module):
-    """Class-conditional 3D generator; defaults are those of ImageNet-256.
+    """Class-conditional 3D generator of registered parts; defaults are those of ImageNet-256.
+
+    A part's ``type`` may be left out where it is the default one. A field decodes style codes to a
+    ``Radiance``; an upsampler, see ``Upsampler``, makes images of the features that the renderer returns.
 
     Args:
         image_size: Side of a full image.
         patch_size: Side of the patches rendered in training; None for whole images.
         num_classes: Number of classes; None for none.
         noise_size: Width of the latent z.
-        w_dim: Width of a style code.
-        mapping_layers: Layers of the mapping network.
-        planes: Arguments of ``TriPlaneDecoder``.
-        mlp_hidden_dim: Hidden width of the MLP behind the planes.
-        cube_scale: Half the side of the cube that the planes cover.
-        marching: Arguments of ``RayMarching``.
-        density_noise: Standard deviation of the noise on raw densities in training, number or schedule.
+        mapping: Config of the mapping network.
+        field: Config of the field.
+        renderer: Config of the renderer.
+        upsampler: Config of the upsampler; None where the renderer's features are images.
         camera_prior: Config of the prior.
         camera_generator: Config of the camera generator; None renders prior cameras.
         depth_adaptor: Config of the depth adaptor; None for a model without depth supervision.
-        rays_per_chunk: Most rays rendered at a time without gradients, which bounds the memory.
+        **old: Arguments of before there were parts, see ``old_names``.
     """
 
     def __init__(
@@ -175,17 +111,14 @@ class ThreeDGPGenerator(nn.Module):
         patch_size: int | None = 64,
         num_classes: int | None = 1000,
         noise_size: int = 512,
-        w_dim: int = 512,
-        mapping_layers: int = 2,
-        planes: Config | None = None,
-        mlp_hidden_dim: int = 64,
-        cube_scale: float = 0.5,
-        marching: Config | None = None,
-        density_noise: Schedule = Linear(1.0, 0.0, over_kimg=5000),
+        mapping: Config = frozen(type="StyleMapping"),
+        field: Config = frozen(type="TriPlaneField"),
+        renderer: Config = frozen(type="VolumeRenderer"),
+        upsampler: Config | None = None,
         camera_prior: Config = frozen(type="CameraPrior"),
         camera_generator: Config | None = frozen(type="CameraGenerator"),
         depth_adaptor: Config | None = frozen(type="DepthAdaptor"),
-        rays_per_chunk: int = 2**14,
+        **old: Any,
     ) -> None:
         super().__init__()
         check_power_of_two("image_size", image_size, minimum=8)
@@ -193,17 +126,15 @@ class ThreeDGPGenerator(nn.Module):
             raise ValueError(f"patch_size: got {patch_size}, wanted at most image_size = {image_size}")
         self.image_size, self.patch_size = image_size, patch_size or image_size
         self.num_classes, self.noise_size = num_classes, noise_size
-        self.cube_scale, self.rays_per_chunk = cube_scale, rays_per_chunk
-        self.marching = RayMarching(**(marching or {}))
-        self.density_noise = build_schedule(density_noise)
-        self.mapping = StyleMapping(noise_size, num_classes, w_dim, mapping_layers)
-        self.decoder = TriPlaneDecoder(w_dim=w_dim, **(planes or {}))
-        feature_dim = self.decoder.feature_dim
-        self.mlp = TriPlaneMLP(feature_dim, mlp_hidden_dim, squash=self.marching.marcher == "mip")
+        parts = with_old_keys(dict(mapping=mapping, field=field, renderer=renderer), old)
+        known = dict(z_dim=noise_size, num_classes=num_classes)
+        self.renderer: VolumeRenderer = build(dict(type="VolumeRenderer") | parts["renderer"])
+        self.mapping = build(dict(type="StyleMapping") | parts["mapping"], **known)
+        w_dim, unit = self.mapping.w_dim, self.marching.rule.unit_features
+        self.field = build(dict(type="TriPlaneField") | parts["field"], w_dim=w_dim, squash=unit)
+        self.upsampler = build(upsampler, in_channels=self.field.out_channels, w_dim=w_dim)
         self.prior: CameraPrior = build(camera_prior)
-        self.camera_generator: CameraGenerator | None = build(
-            camera_generator, prior=self.prior, z_dim=noise_size, num_classes=num_classes
-        )
+        self.camera_generator: CameraGenerator | None = build(camera_generator, prior=self.prior, **known)
         near, far = self.depth_range
         self.depth_adaptor: DepthAdaptor | None = build(depth_adaptor, near=near, far=far)
 
@@ -213,14 +144,28 @@ class ThreeDGPGenerator(nn.Module):
         return 3 if self.depth_adaptor is None else 4
 
     @property
+    def num_ws(self) -> int:
+        """Style codes of an image: those of the field, then those of the upsampler."""
+        return self.field.num_ws + (0 if self.upsampler is None else self.upsampler.num_ws)
+
+    @property
+    def marching(self) -> RayMarching:
+        """How rays are marched, unless a ``Sampling`` says otherwise."""
+        return self.renderer.marching
+
+    @property
     def depth_range(self) -> tuple[float, float]:
         """Near and far plane of training, between which the scene is; world units."""
         return self.marching.near, self.marching.far
 
     def schedules(self, kimg: float) -> dict[str, float]:
-        """Return the values of the schedules by name, with those of the parts."""
-        own = {"density_noise": self.density_noise(kimg)}
-        return own if self.depth_adaptor is None else own | self.depth_adaptor.schedules(kimg)
+        """Return the values of the parts' schedules by name."""
+        values = self.renderer.schedules(kimg)
+        return values if self.depth_adaptor is None else values | self.depth_adaptor.schedules(kimg)
+
+    def training_sampling(self, kimg: float) -> Sampling:
+        """Return how a training step samples after ``kimg`` thousands of images."""
+        return Sampling.training(kimg, self.patch_size)
 
     def pose(self, prior: Camera, z: Float[Tensor, "n z"], label: Label | None = None) -> Camera:
         """Turn prior cameras into posterior ones (the same without camera generator)."""
@@ -231,153 +176,100 @@ class ThreeDGPGenerator(nn.Module):
     ) -> Float[Tensor, "n l w"]:
         """Map latents and labels to (truncated) style codes, one for each layer."""
         w = self.mapping(z, label)
-        ws = w[:, None].expand(-1, self.decoder.num_ws, -1)
+        ws = w[:, None].expand(-1, self.num_ws, -1)
         if sampling.truncation_psi == 1:
             return ws
         return self.mapping.truncate(
             ws, sampling.truncation_psi, sampling.truncation_cutoff, sampling.truncation_center
         )
 
-    def field(self, planes: Float[Tensor, "n planes_x_f p p"]) -> Field:
-        """Return the radiance field that planes describe: points to colours and raw densities."""
-
-        def query(points: Tensor) -> tuple[Tensor, Tensor]:
-            return self.mlp(sample_planes(planes, points, self.cube_scale).mean(dim=1))
-
-        return query
-
-    def synthesize(
-        self,
-        ws: Float[Tensor, "n l w"],
-        camera: Camera,
-        patch: Patch | None = None,
-        sampling: Sampling = Sampling(),
-    ) -> GeneratorOutput:
-        """Render style codes as these cameras see them: ``decode``, then ``render``.
-
-        Args:
-            ws: Style codes.
-            camera: Cameras, used as they are.
-            patch: Parts of the image plane; None for all of it.
-            sampling: How to sample.
-        """
-        views = self.render(self.decode(ws, sampling), camera, patch, sampling)
-        return GeneratorOutput(views.rgb, views.depth, views.adapted_depth, views.camera, ws)
-
-    def decode(
-        self, ws: Float[Tensor, "n l w"], sampling: Sampling = Sampling()
-    ) -> Float[Tensor, "n planes_x_f p p"]:
-        """Decode style codes to feature planes, which do not depend on the camera.
+    def scene(self, ws: Float[Tensor, "n l w"], sampling: Sampling = Sampling()) -> Scene:
+        """Decode style codes to a scene, which does not depend on cameras.
 
         Args:
             ws: Style codes.
             sampling: How to sample; only the spatial noise matters here.
         """
-        noise_mode = sampling.noise_mode or ("const" if self._is_deterministic(sampling) else "random")
-        return self.decoder(ws, noise_mode)
+        radiance = self.field(ws[:, : self.field.num_ws], sampling.spatial_noise)
+        return Scene(radiance, ws, self.image_size, self.renderer, self.upsampler, self.depth_adaptor)
 
-    def render(
-        self,
-        planes: Float[Tensor, "n planes_x_f p p"],
-        camera: Camera,
-        patch: Patch | None = None,
-        sampling: Sampling = Sampling(),
-    ) -> Views:
-        """Render feature planes as these cameras see them.
+    def generate(self, inputs: GeneratorInput, sampling: Sampling = Sampling()) -> GeneratorOutput:
+        """Generate images: style codes, cameras, and the scene as these see it.
 
         Args:
-            planes: What ``decode`` made, one set for each camera.
-            camera: Cameras, used as they are.
-            patch: Parts of the image plane; None for all of it.
+            inputs: What to generate images of.
             sampling: How to sample.
         """
-        resolution = sampling.resolution or (self.patch_size if self.training else self.image_size)
-        origins, directions = pixel_rays(camera, resolution, patch)
-        sampling = replace(sampling, deterministic=self._is_deterministic(sampling))
-        rgb, depth = self._march(self.field(planes), origins, directions, sampling)
-        rgb, depth = (x.mT.reshape(len(camera), -1, resolution, resolution) for x in (rgb, depth))
-        adapted = None
-        if self.depth_adaptor is not None:
-            adapted = self.depth_adaptor(depth, kimg=sampling.kimg, choice=sampling.depth_choice)
-        return Views(rgb, depth, adapted, camera)
+        ws = self.style(inputs.z, inputs.label, sampling)
+        camera = inputs.camera
+        if camera is None:
+            prior = inputs.prior
+            if prior is None:
+                prior = self.prior.sample(len(inputs.z), inputs.z.device)
+            camera = self.pose(prior, inputs.z, inputs.label)
+        views = self.scene(ws, sampling).render(camera, inputs.patch, sampling)
+        batch, posterior = inputs.camera_batch, None
+        if batch is not None:
+            posterior = self.pose(batch.prior, batch.z, batch.label)
+        return GeneratorOutput(views.rgb, views.depth, views.adapted_depth, views.camera, ws, posterior)
 
-    def _is_deterministic(self, sampling: Sampling) -> bool:
-        return not self.training if sampling.deterministic is None else sampling.deterministic
+    @overload
+    def forward(self, noise: GeneratorInput, *, sampling: Sampling | None = None) -> GeneratorOutput: ...
 
-    def _march(
-        self, field: Field, origins: Tensor, directions: Tensor, sampling: Sampling
-    ) -> tuple[Tensor, Tensor]:
-        n, rays = origins.shape[:2]
-        size = rays
-        if not torch.is_grad_enabled():
-            size = max(self.rays_per_chunk // n, 1)
-            options = sampling.marching or self.marching
-            if options.cut_quantile > 0:
-                # The quantile is one of all rays: only the look-up of points is done in chunks.
-                samples = options.num_coarse + options.num_fine
-                field, size = in_chunks(field, size * samples), rays
-        parts = []
-        for start in range(0, rays, size):
-            chunk = slice(start, start + size)
-            parts.append(self._march_chunk(field, origins[:, chunk], directions[:, chunk], chunk, sampling))
-        rgb, depth = (torch.cat(part, dim=1) for part in zip(*parts, strict=True))
-        return rgb, depth
-
-    def _march_chunk(
-        self, field: Field, origins: Tensor, directions: Tensor, chunk: slice, sampling: Sampling
-    ) -> tuple[Tensor, Tensor]:
-        options = sampling.marching or self.marching
-        if sampling.draws is not None:
-            draws = sampling.draws[chunk]
-        elif sampling.deterministic:
-            draws = RayDraws.deterministic(origins, options)
-        else:
-            noise = self.density_noise(sampling.kimg) if self.training else 0.0
-            draws = RayDraws.random(origins, options, noise)
-        out = render_rays(field, origins, directions, options, draws)
-        return out.rgb, out.depth
-
+    @overload
     def forward(
         self,
         noise: Float[Tensor, "n z"] | Callable | None = None,
         label: Label | None = None,
         num_batches: int = 1,
-        camera: Camera | None = None,
-        prior: Camera | None = None,
-        patch: Patch | None = None,
-        sampling: Sampling = Sampling(),
-        camera_batch: CameraBatch | None = None,
-        return_output: bool = False,
+        return_noise: Literal[False] = False,
+        sampling: Sampling | None = None,
+    ) -> Float[Tensor, "n 3 h w"]: ...
+
+    @overload
+    def forward(
+        self,
+        noise: Float[Tensor, "n z"] | Callable | None = None,
+        label: Label | None = None,
+        num_batches: int = 1,
+        *,
+        return_noise: Literal[True],
+        sampling: Sampling | None = None,
+    ) -> dict: ...
+
+    def forward(
+        self,
+        noise: GeneratorInput | Float[Tensor, "n z"] | Callable | None = None,
+        label: Label | None = None,
+        num_batches: int = 1,
         return_noise: bool = False,
-    ) -> Float[Tensor, "n 3 h w"] | GeneratorOutput | dict:
-        """Generate images.
+        sampling: Sampling | None = None,
+    ) -> GeneratorOutput | Float[Tensor, "n 3 h w"] | dict:
+        """Generate as the toolkit asks for it, or as ``generate`` does if given a ``GeneratorInput``.
+
+        The latter is for training: a distributed wrapper averages only gradients of what went through its
+        ``forward``.
 
         Args:
-            noise: Latents; None or a callable (of a shape) draws ``num_batches`` of them.
+            noise: Latents; None or a callable (of a shape) draws ``num_batches`` of them. Or all inputs.
             label: Classes; ignored without classes.
             num_batches: Latents to draw.
-            camera: Cameras to render as they are; None sends ``prior`` through the camera generator.
-            prior: Prior cameras; None draws them.
-            patch: Parts of the image plane to render; None for all of it.
-            sampling: How to sample.
-            camera_batch: More cameras to pass through the camera generator, for its regularisers.
-            return_output: Return everything.
             return_noise: Return a dict in the toolkit's form, with ``fake_img``, ``noise_batch``, ``label``.
+            sampling: How to sample; None as a first training step does in training mode, and otherwise
+                whole images, reproducibly.
 
         Returns:
-            RGB in about [-1, 1], or as asked.
+            RGB in about [-1, 1], or what was asked for.
         """
-        device = self.mapping.w_avg.device
+        if sampling is None:
+            sampling = self.training_sampling(0.0) if self.training else Sampling()
+        if isinstance(noise, GeneratorInput):
+            return self.generate(noise, sampling)
         if not isinstance(noise, Tensor):
-            noise = (noise or torch.randn)((num_batches, self.noise_size)).to(device)
-        ws = self.style(noise, label, sampling)
-        if camera is None:
-            prior = self.prior.sample(len(noise), device) if prior is None else prior
-            camera = self.pose(prior, noise, label)
-        output = self.synthesize(ws, camera, patch, sampling)
-        if camera_batch is not None:
-            cameras = self.pose(camera_batch.prior, camera_batch.z, camera_batch.label)
-            output = replace(output, batch_cameras=cameras)
-        if return_noise:
-            return dict(fake_img=output.rgb, noise_batch=noise, label=label)
-        return output if return_output else output.rgb
+            noise = (noise or torch.randn)((num_batches, self.noise_size)).to(self.mapping.w_avg.device)
+        rgb = self.generate(GeneratorInput(noise, label), sampling).rgb
+        return dict(fake_img=rgb, noise_batch=noise, label=label) if return_noise else rgb
+
+    def _load_from_state_dict(self, state_dict: dict, prefix: str, *args: Any, **kwargs: Any) -> None:
+        rename_old_tensors(state_dict, prefix)
+        super()._load_from_state_dict(state_dict, prefix, *args, **kwargs)

@@ -140,16 +140,17 @@ def _generator(get: _Fields) -> dict[str, Any]:
         image_size=get("dataset.resolution"),
         patch_size=_patch_size(get),
         noise_size=own("z_dim"),
-        w_dim=own("w_dim"),
-        mapping_layers=own("map_depth"),
-        planes=dict(
+        mapping=dict(type="StyleMapping", w_dim=own("w_dim"), num_layers=own("map_depth")),
+        field=dict(
+            type="TriPlaneField",
             resolution=own("tri_plane.res"),
             feature_dim=own("tri_plane.feat_dim"),
             **_channels(get, "generator"),
+            mlp_hidden_dim=own("tri_plane.mlp.hid_dim"),
+            cube_scale=get("camera.cube_scale"),
         ),
-        mlp_hidden_dim=own("tri_plane.mlp.hid_dim"),
-        cube_scale=get("camera.cube_scale"),
-        marching=dict(
+        renderer=dict(
+            type="VolumeRenderer",
             near=get("camera.ray.start"),
             far=get("camera.ray.end"),
             num_coarse=own("num_ray_steps"),
@@ -159,8 +160,8 @@ def _generator(get: _Fields) -> dict[str, Any]:
             last_back=get("dataset.last_back"),
             white_back=get("dataset.white_back"),
             density_bias=get("model.generator.density_bias", 0.0),
+            density_noise=_schedule(own("nerf_noise_std_init"), 0.0, own("nerf_noise_kimg_growth")),
         ),
-        density_noise=_schedule(own("nerf_noise_std_init"), 0.0, own("nerf_noise_kimg_growth")),
         camera_prior=_camera_prior(get),
         camera_generator=_camera_generator(get) if get("training.learn_camera_dist") else None,
         depth_adaptor=_depth_adaptor(get) if get("training.use_depth") else None,

@@ -24,10 +24,10 @@ _LOOK_AT = "synthesis.camera_adaptor.look_at_adaptor."
 _GENERATOR_RULES = (
     ("mapping.fc{i}.", "mapping.layers.{i}."),
     ("mapping.", "mapping."),
-    ("synthesis.tri_plane_decoder.b{side}.torgb.", "decoder.blocks.{block}.to_image."),
-    ("synthesis.tri_plane_decoder.b{side}.", "decoder.blocks.{block}."),
-    ("synthesis.tri_plane_mlp.model.0.", "mlp.hidden."),
-    ("synthesis.tri_plane_mlp.model.1.", "mlp.out."),
+    ("synthesis.tri_plane_decoder.b{side}.torgb.", "field.decoder.blocks.{block}.to_image."),
+    ("synthesis.tri_plane_decoder.b{side}.", "field.decoder.blocks.{block}."),
+    ("synthesis.tri_plane_mlp.model.0.", "field.mlp.hidden."),
+    ("synthesis.tri_plane_mlp.model.1.", "field.mlp.out."),
     (_ORIGIN + "main.0.", "camera_generator.origin_net.hidden."),
     (_ORIGIN + "main.1.", "camera_generator.origin_net.out."),
     (_ORIGIN + "project_c.", "camera_generator.origin_net.project_label."),
@@ -135,7 +135,7 @@ def export_official(module: nn.Module) -> dict[str, Tensor]:
     state = {to_official(name): tensor for name, tensor in module.state_dict().items()}
     for name in _filter_names(state):
         state[name] = _resample_filter()
-    if hasattr(module, "decoder"):
+    if hasattr(module, "field"):
         prior: Any = module.prior
         means = [prior.distributions[name].center for name in _MEAN_CAMERA_FIELDS]
         state["mapping.mean_camera_params"] = torch.tensor(means, dtype=torch.float64)
@@ -183,7 +183,7 @@ def _to_official(module: nn.Module) -> Callable[[str], str]:
 
 
 def _context(module: nn.Module) -> dict[str, Any]:
-    network = "G" if hasattr(module, "decoder") else "D"
+    network = "G" if hasattr(module, "field") else "D"
     return dict(network=network, image_size=module.image_size)
 
 

@@ -4,12 +4,13 @@ from .cameras import CAMERA_FIELDS, PITCH_MARGIN, Camera, camera_to_world, pixel
 from .patches import Patch, extract_patches, patch_positions
 from .reprojection import look_up, project, unproject, warp
 from .triplane import sample_planes
-from .volume_rendering import RayDraws, RayMarching, RenderOutput, render_rays
+from .volume_rendering import Field, RayDraws, RayMarching, RenderOutput, render_rays
 
 __all__ = [
     "CAMERA_FIELDS",
     "PITCH_MARGIN",
     "Camera",
+    "Field",
     "Patch",
     "RayDraws",
     "RayMarching",

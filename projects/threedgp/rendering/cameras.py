@@ -30,20 +30,43 @@ PITCH_MARGIN = 1e-5
 
 @dataclass(frozen=True)
 class Camera:
-    """A batch of cameras, each of 8 numbers.
+    """A batch of cameras, each of 8 numbers, which have names and are stored side by side.
 
     Args:
-        params: In the order of ``CAMERA_FIELDS``: yaw, pitch, roll (radians, pitch from +y in (0, pi), roll
-            always 0), field of view (degrees, full angle), radius (world units), and the point looked
-            at: yaw, pitch (radians), radius (world units).
+        params: The numbers in the order of ``CAMERA_FIELDS``.
     """
 
     params: Float[Tensor, "n 8"]
 
+    @classmethod
+    def of(cls, **fields: Float[Tensor, " n"]) -> "Camera":
+        """Make cameras of their numbers, each of ``CAMERA_FIELDS`` by its name.
+
+        Raises:
+            TypeError: If a field is missing or unknown.
+        """
+        if unfit := set(fields) ^ set(CAMERA_FIELDS):
+            raise TypeError(f"camera fields: missing or unknown are {sorted(unfit)}, wanted {CAMERA_FIELDS}")
+        return cls(torch.stack([fields[name] for name in CAMERA_FIELDS], dim=1))
+
+    def replace(self, **fields: Float[Tensor, " n"]) -> "Camera":
+        """Return the same cameras with other numbers in some fields."""
+        return Camera.of(**{name: getattr(self, name) for name in CAMERA_FIELDS} | fields)
+
     @property
-    def angles(self) -> Float[Tensor, "n 3"]:
-        """Yaw, pitch, roll of the camera position, radians."""
-        return self.params[:, 0:3]
+    def yaw(self) -> Float[Tensor, " n"]:
+        """Yaw of the camera's place, radians."""
+        return self.params[:, 0]
+
+    @property
+    def pitch(self) -> Float[Tensor, " n"]:
+        """Pitch of the camera's place, radians from +y, in (0, pi)."""
+        return self.params[:, 1]
+
+    @property
+    def roll(self) -> Float[Tensor, " n"]:
+        """Roll, radians; always 0."""
+        return self.params[:, 2]
 
     @property
     def fov_deg(self) -> Float[Tensor, " n"]:
@@ -56,9 +79,29 @@ class Camera:
         return self.params[:, 4]
 
     @property
+    def look_at_yaw(self) -> Float[Tensor, " n"]:
+        """Yaw of the point looked at, radians."""
+        return self.params[:, 5]
+
+    @property
+    def look_at_pitch(self) -> Float[Tensor, " n"]:
+        """Pitch of the point looked at, radians from +y."""
+        return self.params[:, 6]
+
+    @property
+    def look_at_radius(self) -> Float[Tensor, " n"]:
+        """Distance of the point looked at from the world's origin."""
+        return self.params[:, 7]
+
+    @property
+    def angles(self) -> Float[Tensor, "n 3"]:
+        """Yaw, pitch, roll of the camera position, radians."""
+        return self.params[:, :3]
+
+    @property
     def look_at(self) -> Float[Tensor, "n 3"]:
         """Yaw, pitch (radians) and radius of the point looked at."""
-        return self.params[:, 5:8]
+        return self.params[:, 5:]
 
     def __len__(self) -> int:
         return self.params.shape[0]
@@ -87,13 +130,12 @@ def spherical_to_cartesian(
 
 def camera_origin(camera: Camera) -> Float[Tensor, "n 3"]:
     """Return the camera centres in the world."""
-    return spherical_to_cartesian(camera.params[:, 0], camera.params[:, 1], camera.radius)
+    return spherical_to_cartesian(camera.yaw, camera.pitch, camera.radius)
 
 
 def look_at_point(camera: Camera) -> Float[Tensor, "n 3"]:
     """Return the points looked at in the world."""
-    yaw, pitch, radius = camera.look_at.unbind(dim=1)
-    return spherical_to_cartesian(yaw, pitch, radius)
+    return spherical_to_cartesian(camera.look_at_yaw, camera.look_at_pitch, camera.look_at_radius)
 
 
 def camera_to_world(camera: Camera) -> Float[Tensor, "n 4 4"]:

@@ -1,8 +1,7 @@
 """Volume rendering with stratified and importance samples (docs/method.md, section 5).
 
 A position on a ray is s in [0, 1] (normalised) or t = near + s (far - near) (metric). The first pass is
-marched in s to find where the weight is, the final pass in t; the classical marcher is that of NeRF,
-``mip`` averages neighbouring samples as EG3D does.
+marched in s to find where the weight is, the final pass in t.
 """
 
 from collections.abc import Callable
@@ -13,11 +12,14 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor
 
-Field = Callable[[Tensor], tuple[Tensor, Tensor]]
-"""Maps world points (n, m, 3) to colours (n, m, 3) and raw densities (n, m, 1)."""
+from .marchers import ClassicalMarcher, Marcher, MipMarcher, alpha_weights
 
-_FAR_AWAY = 1e10
-_THIN = 1e-3
+Field = Callable[[Tensor], tuple[Tensor, Tensor]]
+"""Maps world points (n, m, 3) to colours or other features (n, m, c) and raw densities (n, m, 1)."""
+
+MARCHERS = ("classical", "mip")
+DENSITIES: dict[str, Callable[[Tensor], Tensor]] = {"softplus": F.softplus, "relu": F.relu}
+"""Activations that make a density of a raw one."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +31,8 @@ class RayMarching:
         far: Distance of the last sample.
         num_coarse: Stratified samples of the first pass.
         num_fine: Importance samples of the second pass; 0 marches the first pass alone, in s.
-        marcher: ``classical`` or ``mip``.
+        marcher: ``classical`` or ``mip``, see ``marchers``.
+        density: What makes a density of a raw one, ``softplus`` or ``relu``.
         use_inf_depth: The last sample is infinitely thick; otherwise 1e-3 (classical) or absent (mip).
         last_back: Give the weight that is left to the last sample (classical).
         white_back: Give the weight that is left to white (mip).
@@ -42,6 +45,7 @@ class RayMarching:
     num_coarse: int = 32
     num_fine: int = 32
     marcher: str = "classical"
+    density: str = "softplus"
     use_inf_depth: bool = True
     last_back: bool = False
     white_back: bool = False
@@ -49,14 +53,26 @@ class RayMarching:
     density_bias: float = 0.0
 
     def __post_init__(self) -> None:
-        if self.marcher not in ("classical", "mip"):
-            raise ValueError(f"marcher: got {self.marcher!r}, wanted 'classical' or 'mip'")
+        for name, known in (("marcher", MARCHERS), ("density", tuple(DENSITIES))):
+            if getattr(self, name) not in known:
+                raise ValueError(f"{name}: got {getattr(self, name)!r}, wanted one of {known}")
         if not 0 < self.near < self.far:
             raise ValueError(f"near, far: got {self.near}, {self.far}, wanted 0 < near < far")
         if self.num_coarse < 3:
             raise ValueError(f"num_coarse: got {self.num_coarse}, wanted at least 3")
         if not 0 <= self.cut_quantile < 1:
             raise ValueError(f"cut_quantile: got {self.cut_quantile}, wanted a number in [0, 1)")
+
+    @property
+    def rule(self) -> Marcher:
+        """The marcher with its options."""
+        if self.marcher == "mip":
+            return MipMarcher(self.use_inf_depth, self.white_back, self.density_bias)
+        return ClassicalMarcher(self.use_inf_depth, self.last_back)
+
+    def activate(self, raw: Tensor) -> Tensor:
+        """Return the density of what ``Marcher.density_input`` returns."""
+        return DENSITIES[self.density](raw)
 
     def to_metric(self, s: Tensor) -> Tensor:
         """Map normalised positions to distances."""
@@ -114,37 +130,22 @@ class RenderOutput:
     """What rays see.
 
     Args:
-        rgb: Composited colour.
+        features: Composited colour or other features.
         depth: Composited distance, sum of w t (not divided by the sum of w).
         weights: Weight of each sample (or interval).
         transmittance: Light that is left behind the last sample.
         distances: Positions t of the samples.
     """
 
-    rgb: Float[Tensor, "n r 3"]
+    features: Float[Tensor, "n r c"]
     depth: Float[Tensor, "n r 1"]
     weights: Float[Tensor, "n r w"]
     transmittance: Float[Tensor, "n r"]
     distances: Float[Tensor, "n r k"]
 
 
-def stratified_positions(draws: Float[Tensor, "n r k"], marcher: str = "classical") -> Float[Tensor, "n r k"]:
-    """Place one sample in each stratum of [0, 1].
-
-    Classical strata end at the midpoints of a linspace; mip adds a whole step, so that its last sample
-    may lie beyond 1.
-    """
-    k = draws.shape[-1]
-    grid = torch.linspace(0, 1, k, device=draws.device, dtype=draws.dtype)
-    if marcher == "mip":
-        return grid + draws / (k - 1)
-    middle = (grid[1:] + grid[:-1]) / 2
-    lower, upper = torch.cat([grid[:1], middle]), torch.cat([middle, grid[-1:]])
-    return lower + draws * (upper - lower)
-
-
 def march(
-    rgb: Float[Tensor, "n r k 3"],
+    features: Float[Tensor, "n r k c"],
     sigma: Float[Tensor, "n r k"],
     positions: Float[Tensor, "n r k"],
     options: RayMarching,
@@ -152,91 +153,45 @@ def march(
     """Composite samples along rays.
 
     Args:
-        rgb: Colour of each sample.
-        sigma: Raw density of each sample, before softplus.
+        features: Colour or other features of each sample.
+        sigma: Raw density of each sample, before its activation.
         positions: Sorted positions, s or t; ``depth`` and ``distances`` come out in the same unit.
         options: See ``RayMarching``.
     """
-    where, rgb_w, raw, deltas = positions, rgb, sigma, positions.diff(dim=-1)
-    if options.marcher == "mip":
-        where, rgb_w, raw, deltas = _mip_intervals(rgb, sigma, positions, options)
-    else:
-        last = _FAR_AWAY if options.use_inf_depth else _THIN
-        deltas = torch.cat([deltas, torch.full_like(deltas[..., :1], last)], dim=-1)
-    weights, transmittance = alpha_weights(_density(raw, options.cut_quantile), deltas)
-    if options.last_back and options.marcher == "classical":
-        rest = 1 - weights.sum(dim=-1, keepdim=True)
-        weights = torch.cat([weights[..., :-1], weights[..., -1:] + rest], dim=-1)
-    colour = (weights[..., None] * rgb_w).sum(dim=-2)
-    if options.marcher == "mip":
-        if options.white_back:
-            colour = colour + 1 - weights.sum(dim=-1, keepdim=True)
-        colour = 2 * colour - 1
-    depth = (weights * where).sum(dim=-1, keepdim=True)
-    return RenderOutput(colour, depth, weights, transmittance, positions)
+    rule = options.rule
+    pieces = rule.intervals(features, sigma, positions)
+    density = _cut(options.activate(pieces.raw), options.cut_quantile)
+    weights, transmittance = alpha_weights(density, pieces.lengths)
+    seen = rule.composite(pieces, weights)
+    return RenderOutput(seen.features, seen.depth, seen.weights, transmittance, positions)
 
 
-def _mip_intervals(
-    rgb: Tensor, sigma: Tensor, positions: Tensor, options: RayMarching
-) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Average neighbouring samples; an infinite last interval holds the last sample itself."""
-    where = (positions[..., 1:] + positions[..., :-1]) / 2
-    rgb_w = (rgb[..., 1:, :] + rgb[..., :-1, :]) / 2
-    raw = (sigma[..., 1:] + sigma[..., :-1]) / 2
-    deltas = positions.diff(dim=-1)
-    if options.use_inf_depth:
-        where = torch.cat([where, positions[..., -1:]], dim=-1)
-        rgb_w = torch.cat([rgb_w, rgb[..., -1:, :]], dim=-2)
-        raw = torch.cat([raw, sigma[..., -1:]], dim=-1)
-        deltas = torch.cat([deltas, torch.full_like(deltas[..., :1], _FAR_AWAY)], dim=-1)
-    return where, rgb_w, raw + options.density_bias, deltas
-
-
-def _density(raw: Tensor, cut_quantile: float) -> Tensor:
-    density = F.softplus(raw)
-    if cut_quantile > 0:
+def _cut(density: Tensor, quantile: float) -> Tensor:
+    """Zero the densities under their quantile."""
+    if quantile > 0:
         # torch.quantile would refuse more than 2 ** 24 elements.
         ordered = density.detach().flatten().sort().values
-        place = cut_quantile * (ordered.numel() - 1)
+        place = quantile * (ordered.numel() - 1)
         low, high = ordered[int(place)], ordered[min(int(place) + 1, ordered.numel() - 1)]
         density = density * (density >= low + (high - low) * (place - int(place)))
     return density
 
 
-def alpha_weights(
-    density: Float[Tensor, "n r k"], deltas: Float[Tensor, "n r k"]
-) -> tuple[Float[Tensor, "n r k"], Float[Tensor, "n r"]]:
-    """Turn densities into compositing weights: w_i = alpha_i prod_{j<i} (1 - alpha_j + 1e-10).
-
-    Returns:
-        The weights, and the transmittance behind the last sample.
-    """
-    alpha = 1 - torch.exp(-deltas * density)
-    survival = torch.cat([torch.ones_like(alpha[..., :1]), 1 - alpha + 1e-10], dim=-1)
-    transmittance = survival.cumprod(dim=-1)
-    return alpha * transmittance[..., :-1], transmittance[..., -1]
-
-
 def importance_positions(
-    positions: Float[Tensor, "n r k"],
-    weights: Float[Tensor, "n r w"],
-    draws: Float[Tensor, "n r fine"],
-    marcher: str = "classical",
+    positions: Float[Tensor, "n r k"], bins: Float[Tensor, "n r b"], draws: Float[Tensor, "n r fine"]
 ) -> Float[Tensor, "n r fine"]:
-    """Draw from the piecewise-constant density that the coarse weights describe.
+    """Draw from the piecewise-constant density that a coarse pass found.
 
     Args:
         positions: Sorted coarse positions in s; bins end at their midpoints.
-        weights: Coarse weights; mip smooths them first (max over pairs, then mean over pairs).
+        bins: What ``Marcher.bins`` makes of the coarse weights.
         draws: Quantiles in [0, 1].
-        marcher: ``classical`` or ``mip``.
 
     Returns:
         Positions in s, in the order of the draws, without gradient.
     """
     edges = ((positions[..., 1:] + positions[..., :-1]) / 2).detach()
-    inner = _smooth_weights(weights.detach()) if marcher == "mip" else weights.detach()[..., 1:-1] + 1e-5
-    pdf = inner + 1e-5
+    pdf = bins.detach() + 1e-5
     pdf = pdf / pdf.sum(dim=-1, keepdim=True)
     cdf = torch.cat([torch.zeros_like(pdf[..., :1]), pdf.cumsum(dim=-1)], dim=-1)
     above: Int[Tensor, "n r fine"] = torch.searchsorted(cdf, draws.contiguous(), right=True)
@@ -247,12 +202,6 @@ def importance_positions(
     step = cdf_high - cdf_low
     step = torch.where(step < 1e-5, torch.ones_like(step), step)
     return edge_low + (draws - cdf_low) / step * (edge_high - edge_low)
-
-
-def _smooth_weights(weights: Tensor) -> Tensor:
-    flat = weights.flatten(0, 1)[:, None]
-    pooled = F.avg_pool1d(F.max_pool1d(flat, 2, stride=1, padding=1), 2, stride=1)
-    return pooled[:, 0].reshape(weights.shape)[..., 1:-1] + 0.01
 
 
 def render_rays(
@@ -274,26 +223,30 @@ def render_rays(
     Returns:
         Depth and distances in t also for ``num_fine=0``, which is marched in s.
     """
-    s = stratified_positions(draws.stratified, options.marcher)
-    rgb, sigma = _query(field, origins, directions, options.to_metric(s), draws.coarse_noise)
-    coarse = march(rgb, sigma, s, options)
+    rule = options.rule
+    s = rule.positions(draws.stratified)
+    features, sigma = _query(field, origins, directions, options.to_metric(s), draws.coarse_noise)
+    coarse = march(features, sigma, s, options)
     if options.num_fine == 0:
         weight_sum = coarse.weights.sum(dim=-1, keepdim=True)
         depth = options.near * weight_sum + (options.far - options.near) * coarse.depth
         distances = options.to_metric(s)
-        return RenderOutput(coarse.rgb, depth, coarse.weights, coarse.transmittance, distances)
-    s_fine = importance_positions(s, coarse.weights, draws.importance, options.marcher)
-    rgb_fine, sigma_fine = _query(field, origins, directions, options.to_metric(s_fine), draws.fine_noise)
+        return RenderOutput(coarse.features, depth, coarse.weights, coarse.transmittance, distances)
+    s_fine = importance_positions(s, rule.bins(coarse.weights.detach()), draws.importance)
+    fine_features, fine_sigma = _query(
+        field, origins, directions, options.to_metric(s_fine), draws.fine_noise
+    )
     t, order = options.to_metric(torch.cat([s, s_fine], dim=-1)).sort(dim=-1)
-    sigma = torch.cat([sigma, sigma_fine], dim=-1).gather(-1, order)
-    rgb = torch.cat([rgb, rgb_fine], dim=-2).gather(-2, order[..., None].expand(*order.shape, 3))
-    return march(rgb, sigma, t, options)
+    sigma = torch.cat([sigma, fine_sigma], dim=-1).gather(-1, order)
+    features = torch.cat([features, fine_features], dim=-2)
+    features = features.gather(-2, order[..., None].expand(features.shape))
+    return march(features, sigma, t, options)
 
 
 def _query(
     field: Field, origins: Tensor, directions: Tensor, t: Tensor, noise: Tensor | None
 ) -> tuple[Tensor, Tensor]:
     points = origins[:, :, None, :] + t[..., None] * directions[:, :, None, :]
-    rgb, sigma = field(points.flatten(1, 2))
+    features, sigma = field(points.flatten(1, 2))
     sigma = sigma.reshape(t.shape)
-    return rgb.reshape(*t.shape, 3), sigma if noise is None else sigma + noise
+    return features.unflatten(1, t.shape[1:]), sigma if noise is None else sigma + noise

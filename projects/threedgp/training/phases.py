@@ -15,10 +15,11 @@ from torch import Tensor, nn
 
 from ..models.blur_fade import BlurFade
 from ..models.cameras.camera_regularizers import CameraRegularizer
-from ..models.generator import CameraBatch, GeneratorOutput, Sampling, ThreeDGPGenerator
+from ..models.generator import CameraBatch, GeneratorInput, GeneratorOutput, ThreeDGPGenerator
 from ..models.losses.adversarial_loss import ThreeDGPAdversarialLoss
 from ..models.losses.distillation import KnowledgeDistillationLoss
 from ..models.losses.r1_regularizer import R1Regularizer
+from ..models.sampling import Sampling
 from ..rendering import Camera
 from .batches import FakeBatch, RealPatches
 from .gradients import untouched
@@ -157,15 +158,10 @@ class Phases:
     def _generate(
         self, generator: nn.Module, fakes: FakeBatch, cameras: CameraBatch | None = None
     ) -> GeneratorOutput:
-        return generator(
-            fakes.z,
-            fakes.label,
-            prior=fakes.prior,
-            patch=fakes.patch,
-            sampling=self.sampling,
-            camera_batch=cameras,
-            return_output=True,
+        inputs = GeneratorInput(
+            fakes.z, fakes.label, prior=fakes.prior, patch=fakes.patch, camera_batch=cameras
         )
+        return generator(inputs, sampling=self.sampling)
 
     def _judge(
         self,

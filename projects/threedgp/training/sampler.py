@@ -8,7 +8,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from ..models.generator import GeneratorOutput, Sampling, ThreeDGPGenerator
+from ..models.generator import GeneratorInput, GeneratorOutput, ThreeDGPGenerator
+from ..models.sampling import Sampling
 from ..rendering import Camera
 
 
@@ -48,7 +49,7 @@ class Sampler:
         z: Float[Tensor, "n z"],
         label: Int[Tensor, " n"] | None = None,
         camera: Camera | None = None,
-        sampling: Sampling = Sampling(deterministic=True),
+        sampling: Sampling = Sampling(),
         sample_model: str | None = None,
     ) -> GeneratorOutput:
         """Generate full images without gradients.
@@ -65,7 +66,7 @@ class Sampler:
         generator.eval()
         try:
             with torch.no_grad():
-                return generator(z, label, camera=camera, sampling=sampling, return_output=True)
+                return generator.generate(GeneratorInput(z, label, camera), sampling)
         finally:
             generator.train(training)
 

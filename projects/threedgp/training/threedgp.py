@@ -17,10 +17,11 @@ from ..models.blur_fade import BlurFade
 from ..models.building import Config, build, frozen
 from ..models.cameras.camera_regularizers import CameraRegularizer
 from ..models.discriminators.discriminator import ThreeDGPDiscriminator
-from ..models.generator import GeneratorOutput, Sampling, ThreeDGPGenerator
+from ..models.generator import GeneratorOutput, ThreeDGPGenerator
 from ..models.losses.adversarial_loss import ThreeDGPAdversarialLoss
 from ..models.losses.distillation import KnowledgeDistillationLoss
 from ..models.losses.r1_regularizer import R1Regularizer
+from ..models.old_names import rename_old_tensors
 from ..models.patch_sampler import PatchSampler
 from ..schedules import schedule_values
 from .batches import RealBatch
@@ -132,7 +133,7 @@ class ThreeDGP(BaseConditionalGAN):
             distillation=self.distillation,
             regularizers=cast(Iterable[CameraRegularizer], self.camera_regularizers),
             blur_fade=self.blur_fade,
-            sampling=Sampling(kimg=self.kimg, deterministic=False),
+            sampling=self._generator.training_sampling(self.kimg),
             kimg=self.kimg,
         )
 
@@ -241,5 +242,7 @@ class ThreeDGP(BaseConditionalGAN):
         return pack_samples(outputs, noise, label, kwargs, data_samples)
 
     def _load_from_state_dict(self, state_dict: dict, prefix: str, *args: Any, **kwargs: Any) -> None:
+        for generator in ("generator.", "generator_ema.module."):
+            rename_old_tensors(state_dict, prefix + generator)
         handle_misfits(self.state_dict(), state_dict, prefix, self.strict_load)
         super()._load_from_state_dict(state_dict, prefix, *args, **kwargs)

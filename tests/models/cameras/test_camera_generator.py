@@ -30,7 +30,7 @@ def test_posterior_stays_within_the_prior(batch):
     high = torch.tensor([d.bounds[1] for d in CameraPrior().distributions.values()])
     for scale in (1, 1e3):
         raw = scale * torch.randn(100, 8)
-        params = net.denormalize(raw)
+        params = net.denormalize(Camera(raw)).params
         for i in (0, 1, 2, 3, 5, 6, 7):
             assert (params[:, i] >= low[i]).all() and (params[:, i] <= high[i]).all()
     assert (params[:, 2] == 0).all()
@@ -54,21 +54,20 @@ def test_what_is_not_adjusted_passes_through(batch, adjust, kept):
 
 def test_origin_depends_on_the_class_but_not_on_the_latent(batch):
     net, (prior, z, label) = build(), batch
-    raw, other_z = net.raw(prior, z, label), net.raw(prior, z + 1, label)
+    raw, other_z = net.raw(prior, z, label).params, net.raw(prior, z + 1, label).params
     torch.testing.assert_close(raw[:, ORIGIN], other_z[:, ORIGIN])
     assert not torch.allclose(raw[:, LOOK_AT], other_z[:, LOOK_AT])
-    other_label = net.raw(prior, z, (label + 1) % 3)
+    other_label = net.raw(prior, z, (label + 1) % 3).params
     assert not torch.allclose(raw[:, ORIGIN], other_label[:, ORIGIN])
 
 
 def test_look_at_depends_on_the_origin_but_not_vice_versa(batch):
     net, (prior, z, label) = build(), batch
-    raw = net.raw(prior, z, label)
-    moved, turned = prior.params.clone(), prior.params.clone()
-    moved[:, 0] += 0.5
-    turned[:, 5] += 0.5
-    for params, origin_moves in ((moved, True), (turned, False)):
-        other = net.raw(Camera(params), z, label)
+    raw = net.raw(prior, z, label).params
+    moved = prior.replace(yaw=prior.yaw + 0.5)
+    turned = prior.replace(look_at_yaw=prior.look_at_yaw + 0.5)
+    for camera, origin_moves in ((moved, True), (turned, False)):
+        other = net.raw(camera, z, label).params
         assert not torch.allclose(raw[:, LOOK_AT], other[:, LOOK_AT])
         assert torch.allclose(raw[:, ORIGIN], other[:, ORIGIN]) != origin_moves
 
@@ -76,7 +75,7 @@ def test_look_at_depends_on_the_origin_but_not_vice_versa(batch):
 def test_normalization_maps_the_bounds_to_0_and_1():
     prior = CameraPrior()
     ends = torch.tensor([d.bounds for d in prior.distributions.values()]).T
-    unit = build().normalize(ends)
+    unit = build().normalize(Camera(ends)).params
     for i in (0, 1, 3, 5, 6, 7):
         torch.testing.assert_close(unit[:, i], torch.tensor([0.0, 1.0]), atol=1e-6, rtol=0)
     assert torch.equal(unit[:, [2, 4]], ends[:, [2, 4]])
@@ -98,10 +97,10 @@ def test_release_scales_the_look_at_radius_with_the_pitch_minimum():
         look_at_pitch=dict(dist="uniform", min=0.1, max=3.0),
         look_at_radius=dict(dist="uniform", min=0.05, max=0.4),
     )
-    far_left = torch.full((1, 8), -1e3)
-    assert build(prior=prior).denormalize(far_left)[0, 7] == pytest.approx(0.05)
+    far_left = Camera(torch.full((1, 8), -1e3))
+    assert build(prior=prior).denormalize(far_left).look_at_radius.item() == pytest.approx(0.05)
     compat = build(prior=prior, official_compat=True)
-    assert compat.denormalize(far_left)[0, 7] == pytest.approx(0.1)
+    assert compat.denormalize(far_left).look_at_radius.item() == pytest.approx(0.1)
 
 
 def test_unknown_part_is_named():

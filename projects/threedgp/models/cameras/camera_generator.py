@@ -8,13 +8,16 @@ from mmagic.registry import MODELS
 from torch import Tensor, nn
 
 from ...layers import EqualizedLinear, Label, normalize_second_moment, one_hot_label
-from ...rendering import PITCH_MARGIN, Camera
+from ...rendering import CAMERA_FIELDS, PITCH_MARGIN, Camera
 from ..building import Config, build
 from .camera_prior import CameraPrior
 
-_PARTS = {"angles": (0, 1, 2), "fov": (3,), "radius": (4,), "look_at": (5, 6, 7)}
-_NORMALIZED = (0, 1, 3, 5, 6, 7)
-_RAW_RADIUS = 4
+_PARTS = {
+    "angles": ("yaw", "pitch", "roll"),
+    "fov": ("fov_deg",),
+    "radius": ("radius",),
+    "look_at": ("look_at_yaw", "look_at_pitch", "look_at_radius"),
+}
 
 
 class CameraNet(nn.Module):
@@ -88,7 +91,6 @@ class CameraGenerator(nn.Module):
 
     low: Tensor
     high: Tensor
-    look_at_radius_low: Tensor
 
     def __init__(
         self,
@@ -110,40 +112,36 @@ class CameraGenerator(nn.Module):
         self.num_classes = num_classes
         self.origin_net = CameraNet(4, 0, num_classes or 0, hidden_dim, embed_dim, lr_multiplier)
         self.look_at_net = CameraNet(8, z_dim, num_classes or 0, hidden_dim, embed_dim, lr_multiplier)
-        self.adjusted = sorted(i for part in adjust for i in _PARTS[part])
-        bounds = torch.tensor([d.bounds for d in prior.distributions.values()])
+        self.adjusted = [name for part in adjust for name in _PARTS[part]]
+        self.least_look_at_radius = "look_at_pitch" if official_compat else "look_at_radius"
+        bounds = torch.tensor([prior.distributions[name].bounds for name in CAMERA_FIELDS])
         self.register_buffer("low", bounds[:, 0], persistent=False)
         self.register_buffer("high", bounds[:, 1], persistent=False)
-        radius_low = bounds[6, 0] if official_compat else bounds[7, 0]
-        self.register_buffer("look_at_radius_low", radius_low, persistent=False)
 
-    def normalize(self, params: Float[Tensor, "n 8"]) -> Float[Tensor, "n 8"]:
+    def normalize(self, camera: Camera) -> Camera:
         """Bring all but roll and radius to [0, 1] with the prior's bounds."""
-        unit = (params - self.low) / (self.high - self.low + 1e-8)
-        columns = [unit[:, i] if i in _NORMALIZED else params[:, i] for i in range(8)]
-        return torch.stack(columns, dim=1)
+        unit = Camera((camera.params - self.low) / (self.high - self.low + 1e-8))
+        return unit.replace(roll=camera.roll, radius=camera.radius)
 
-    def denormalize(self, raw: Float[Tensor, "n 8"]) -> Float[Tensor, "n 8"]:
+    def denormalize(self, raw: Camera) -> Camera:
         """Squash network outputs into the prior's bounds; roll becomes 0, the radius stays raw."""
-        low, high = self.low.clone(), self.high.clone()
+        low, high = Camera(self.low[None]), Camera(self.high[None])
+        least = getattr(low, self.least_look_at_radius)
         # Only of the origin: a camera above a pole has no "up", but a point may lie there.
-        low[1], high[1] = low[1] + PITCH_MARGIN, high[1] - PITCH_MARGIN
-        low[7] = self.look_at_radius_low
-        bounded = raw.sigmoid() * (high - low) + low
-        columns = list(bounded.unbind(dim=1))
-        columns[2] = torch.zeros_like(columns[2])
-        columns[_RAW_RADIUS] = raw[:, _RAW_RADIUS]
-        return torch.stack(columns, dim=1)
+        low = low.replace(pitch=low.pitch + PITCH_MARGIN, look_at_radius=least)
+        high = high.replace(pitch=high.pitch - PITCH_MARGIN)
+        bounded = Camera(raw.params.sigmoid() * (high.params - low.params) + low.params)
+        return bounded.replace(roll=torch.zeros_like(raw.roll), radius=raw.radius)
 
-    def raw(self, prior: Camera, z: Float[Tensor, "n z"], label: Label | None) -> Float[Tensor, "n 8"]:
+    def raw(self, prior: Camera, z: Float[Tensor, "n z"], label: Label | None) -> Camera:
         """Run both networks: the 8 numbers before they are squashed."""
         one_hot = one_hot_label(label, self.num_classes, len(prior)).to(z)
-        unit = self.normalize(prior.params)
-        origin = self.origin_net(unit[:, [0, 1, 2, 4]], None, one_hot)
-        yaw_pitch_roll, radius = origin[:, :3], origin[:, 3:]
-        packed = torch.cat([yaw_pitch_roll, unit[:, 3:4], radius, unit[:, 5:]], dim=1)
-        look_at = self.look_at_net(packed, z, one_hot)
-        return torch.cat([yaw_pitch_roll, look_at[:, :1], radius, look_at[:, 1:]], dim=1)
+        unit = self.normalize(prior)
+        origin = torch.stack([unit.yaw, unit.pitch, unit.roll, unit.radius], dim=1)
+        yaw, pitch, roll, radius = self.origin_net(origin, None, one_hot).unbind(dim=1)
+        moved = unit.replace(yaw=yaw, pitch=pitch, roll=roll, radius=radius)
+        fov_deg, *look_at = self.look_at_net(moved.params, z, one_hot).unbind(dim=1)
+        return moved.replace(fov_deg=fov_deg, **dict(zip(_PARTS["look_at"], look_at, strict=True)))
 
     def forward(self, prior: Camera, z: Float[Tensor, "n z"], label: Label | None = None) -> Camera:
         """Return posterior cameras.
@@ -154,5 +152,4 @@ class CameraGenerator(nn.Module):
             label: Their classes; ignored without classes.
         """
         learned = self.denormalize(self.raw(prior, z, label))
-        columns = [(learned if i in self.adjusted else prior.params)[:, i] for i in range(8)]
-        return Camera(torch.stack(columns, dim=1))
+        return prior.replace(**{name: getattr(learned, name) for name in self.adjusted})

@@ -12,6 +12,8 @@ from torch import Tensor, nn
 from ...rendering import CAMERA_FIELDS, PITCH_MARGIN, Camera
 from ..building import Config, frozen
 
+PITCHES = ("pitch", "look_at_pitch")
+"""Camera fields that are angles from the +y axis."""
 _FORMS = ("constant", "uniform", "normal", "truncnorm", "spherical_uniform")
 
 
@@ -20,7 +22,7 @@ class Distribution:
     """One-dimensional distribution, sampled through its inverse cumulative function.
 
     Args:
-        name: Field it is for, used in errors.
+        name: Camera field it is for, named in errors.
         dist: ``constant`` (``value``), ``uniform`` (``min``, ``max``), ``normal`` (``mean``, ``std``),
             ``truncnorm`` (all four), or ``spherical_uniform`` (``min``, ``max``): for a pitch, area-uniform
             on the sphere, arccos(1 - 2 v) with v uniform in [min, max] / pi; for a yaw the same as
@@ -57,8 +59,13 @@ class Distribution:
         if self.min is not None and self.max is not None and self.min > self.max:
             raise ValueError(f"{self.name}: got min={self.min} > max={self.max}, wanted min <= max")
         for bound in (self.value, self.min, self.max):
-            if "pitch" in self.name and bound is not None and not 0 <= bound <= math.pi:
+            if self.is_pitch and bound is not None and not 0 <= bound <= math.pi:
                 raise ValueError(f"{self.name}: got {bound}, wanted pitches in [0, pi]")
+
+    @property
+    def is_pitch(self) -> bool:
+        """Whether this is an angle from the +y axis, which lies in [0, pi]."""
+        return self.name in PITCHES
 
     def _numbers(self, *names: str) -> tuple[float, ...]:
         """Return fields that the form needs, which ``__post_init__`` has made sure of."""
@@ -104,7 +111,7 @@ class Distribution:
             cdf_low, cdf_high = torch.special.ndtr(ends)
             return (mean + std * torch.special.ndtri(cdf_low + u * (cdf_high - cdf_low))).clamp(low, high)
         scaled = low + u * (high - low)
-        if self.dist == "spherical_uniform" and "pitch" in self.name:
+        if self.dist == "spherical_uniform" and self.is_pitch:
             return torch.arccos(1 - 2 * scaled / math.pi)
         return scaled
 
@@ -160,10 +167,11 @@ class CameraPrior(nn.Module):
 
     def from_uniform(self, u: Float[Tensor, "n 8"]) -> Camera:
         """Map uniform draws, one for each of the 8 numbers, to cameras."""
-        columns = [self.distributions[name].from_uniform(u[:, i]) for i, name in enumerate(CAMERA_FIELDS)]
-        for i in (1, 6):
-            columns[i] = columns[i].clamp(PITCH_MARGIN, math.pi - PITCH_MARGIN)
-        return Camera(torch.stack(columns, dim=1))
+        draws = dict(zip(CAMERA_FIELDS, u.unbind(dim=1), strict=True))
+        fields = {name: self.distributions[name].from_uniform(draw) for name, draw in draws.items()}
+        for name in PITCHES:
+            fields[name] = fields[name].clamp(PITCH_MARGIN, math.pi - PITCH_MARGIN)
+        return Camera.of(**fields)
 
     def sample(self, n: int, device: torch.device | str | None = None) -> Camera:
         """Draw n cameras."""
@@ -172,8 +180,11 @@ class CameraPrior(nn.Module):
 
     def mean(self, n: int = 1, device: torch.device | str | None = None) -> Camera:
         """Return n copies of the frontal camera: mean angles, fov and radius, looking at the origin."""
-        center = [self.distributions[name].center for name in CAMERA_FIELDS[:5]] + [0.0, math.pi / 2, 0.0]
-        return Camera(torch.tensor(center, device=device).expand(n, 8))
+        at_origin = dict(look_at_yaw=0.0, look_at_pitch=math.pi / 2, look_at_radius=0.0)
+        own = {name: self.distributions[name].center for name in CAMERA_FIELDS if name not in at_origin}
+        centers = own | at_origin
+        params = torch.tensor([centers[name] for name in CAMERA_FIELDS], device=device)
+        return Camera(params.expand(n, 8))
 
     def forward(self, n: int) -> Camera:
         """Same as ``sample``."""

@@ -108,10 +108,12 @@ class CameraSlopeRegularizer(CameraRegularizer):
     def forward(self, prior: Camera, posterior: Camera, mean: Camera, kimg: float) -> Float[Tensor, ""]:
         """Return the weighted mean over cameras; ``prior.params`` has to require gradients."""
         total = posterior.params.new_zeros(())
-        for i in self.weights.nonzero().flatten().tolist():
-            (gradient,) = torch.autograd.grad(posterior.params[:, i].sum(), prior.params, create_graph=True)
-            slope = gradient[:, i].abs()
-            total = total + self.weights[i] * (slope + 1 / (slope + self.eps)).mean()
+        for weight, name in zip(self.weights, CAMERA_FIELDS, strict=True):
+            if weight:
+                number = getattr(posterior, name).sum()
+                (gradient,) = torch.autograd.grad(number, prior.params, create_graph=True)
+                slope = getattr(Camera(gradient), name).abs()
+                total = total + weight * (slope + 1 / (slope + self.eps)).mean()
         return self.ramp(kimg) * total
 
 

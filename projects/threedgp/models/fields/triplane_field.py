@@ -1,0 +1,115 @@
+"""Tri-plane field: style codes to radiance fields of three planes and a small MLP (method section 4)."""
+
+from dataclasses import dataclass
+
+from jaxtyping import Float
+from mmagic.registry import MODELS
+from torch import Tensor, nn
+
+from ...layers import EqualizedLinear
+from ...rendering import sample_planes
+from .triplane_decoder import TriPlaneDecoder
+
+
+class TriPlaneMLP(nn.Module):
+    """Features of points to colours (or other features) and raw densities.
+
+    Args:
+        feature_dim: Features of a plane.
+        hidden_dim: Width of the hidden layer.
+        squash: Bring colours to about [0, 1] with a sigmoid, as the mip marcher wants.
+        out_channels: Colours, 3, or features of an upsampler.
+    """
+
+    def __init__(self, feature_dim: int, hidden_dim: int, squash: bool, out_channels: int = 3) -> None:
+        super().__init__()
+        self.hidden = EqualizedLinear(feature_dim, hidden_dim, "leaky_relu")
+        self.out = EqualizedLinear(hidden_dim, out_channels + 1)
+        self.squash, self.out_channels = squash, out_channels
+
+    def forward(
+        self, features: Float[Tensor, "n m f"]
+    ) -> tuple[Float[Tensor, "n m c"], Float[Tensor, "n m 1"]]:
+        """Return colours and raw densities."""
+        out, sigma = self.out(self.hidden(features)).split([self.out_channels, 1], dim=-1)
+        return (out.sigmoid() * 1.002 - 0.001 if self.squash else out), sigma
+
+
+@dataclass(frozen=True)
+class TriPlanes:
+    """Radiance fields of a batch of objects.
+
+    Args:
+        planes: Feature planes, plane-major: xy, xz, yz.
+        mlp: What makes colours and raw densities of features.
+        cube_scale: Half the side of the cube that the planes cover.
+    """
+
+    planes: Float[Tensor, "n planes_x_f p p"]
+    mlp: TriPlaneMLP
+    cube_scale: float
+
+    def __call__(
+        self, points: Float[Tensor, "n m 3"]
+    ) -> tuple[Float[Tensor, "n m c"], Float[Tensor, "n m 1"]]:
+        """Return colours and raw densities of world points."""
+        return self.mlp(sample_planes(self.planes, points, self.cube_scale).mean(dim=1))
+
+    def __len__(self) -> int:
+        return len(self.planes)
+
+    def repeat(self, n: int) -> "TriPlanes":
+        """Return n copies of a single object."""
+        return TriPlanes(self.planes.repeat(n, 1, 1, 1), self.mlp, self.cube_scale)
+
+
+@MODELS.register_module()
+class TriPlaneField(nn.Module):
+    """A tri-plane decoder and the MLP behind its planes; defaults are those of ImageNet-256.
+
+    Args:
+        w_dim: Width of a style code.
+        resolution: Side of the planes, a power of two.
+        feature_dim: Features of each plane.
+        cbase: Channels times resolution.
+        cmax: Most channels of a block.
+        mlp_hidden_dim: Hidden width of the MLP.
+        cube_scale: Half the side of the cube that the planes cover.
+        out_channels: Colours, 3, or features of an upsampler.
+        squash: Bring colours to about [0, 1] with a sigmoid; the generator sets it as its marcher wants.
+    """
+
+    def __init__(
+        self,
+        w_dim: int = 512,
+        resolution: int = 512,
+        feature_dim: int = 32,
+        cbase: int = 65536,
+        cmax: int = 1024,
+        mlp_hidden_dim: int = 64,
+        cube_scale: float = 0.5,
+        out_channels: int = 3,
+        squash: bool = False,
+    ) -> None:
+        super().__init__()
+        self.decoder = TriPlaneDecoder(resolution, feature_dim, w_dim, cbase, cmax)
+        self.mlp = TriPlaneMLP(feature_dim, mlp_hidden_dim, squash, out_channels)
+        self.cube_scale, self.out_channels = cube_scale, out_channels
+
+    @property
+    def num_ws(self) -> int:
+        """Style codes needed."""
+        return self.decoder.num_ws
+
+    def radiance(self, planes: Float[Tensor, "n planes_x_f p p"]) -> TriPlanes:
+        """Return the radiance fields that planes describe."""
+        return TriPlanes(planes, self.mlp, self.cube_scale)
+
+    def forward(self, ws: Float[Tensor, "n l w"], noise_mode: str = "random") -> TriPlanes:
+        """Decode style codes to radiance fields.
+
+        Args:
+            ws: One style code for each layer.
+            noise_mode: ``random`` (training), ``const`` (the stored maps) or ``none``.
+        """
+        return self.radiance(self.decoder(ws, noise_mode))

@@ -1,0 +1,55 @@
+"""How one pass of the generator samples."""
+
+from dataclasses import dataclass
+
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from ..rendering import RayDraws, RayMarching
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How one pass of the generator samples; as it stands, whole images that are reproducible.
+
+    No field depends on whether a module is in training mode: training is ``Sampling.training``.
+
+    Args:
+        resolution: Pixels along a side; None for the generator's image size.
+        truncation_psi: 1 for none; see ``StyleMapping.truncate``.
+        truncation_cutoff: Truncate the first so many layers only.
+        truncation_center: What to truncate towards; None for the running mean of w.
+        deterministic: Fixed places of the samples on rays and stored noise, or both drawn.
+        noise_mode: Spatial noise, ``random``, ``const`` or ``none``; None as ``deterministic`` says.
+        marching: Ray marching; None for the renderer's.
+        draws: The random numbers of the rays, instead of what ``deterministic`` says.
+        kimg: Training time, in thousands of images, of the noise on densities and of the depth adaptor's
+            drawn candidate; None outside training, where there is no noise and nothing is drawn.
+        depth_choice: Candidate of the depth adaptor per sample, instead of a drawn one.
+    """
+
+    resolution: int | None = None
+    truncation_psi: float = 1.0
+    truncation_cutoff: int | None = None
+    truncation_center: Float[Tensor, "n w"] | None = None
+    deterministic: bool = True
+    noise_mode: str | None = None
+    marching: RayMarching | None = None
+    draws: RayDraws | None = None
+    kimg: float | None = None
+    depth_choice: Int[Tensor, " n"] | None = None
+
+    @classmethod
+    def training(cls, kimg: float, resolution: int) -> "Sampling":
+        """Return how a training step samples.
+
+        Args:
+            kimg: Training time in thousands of images.
+            resolution: Side of a patch in pixels.
+        """
+        return cls(resolution=resolution, deterministic=False, kimg=kimg)
+
+    @property
+    def spatial_noise(self) -> str:
+        """The noise mode that counts."""
+        return self.noise_mode or ("const" if self.deterministic else "random")

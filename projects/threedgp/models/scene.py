@@ -1,0 +1,129 @@
+"""Decoded objects, which can be seen from anywhere."""
+
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor
+
+from ..rendering import Camera, Patch, pixel_rays
+from .depth_adaptor import DepthAdaptor
+from .sampling import Sampling
+from .volume_renderer import VolumeRenderer
+
+
+@runtime_checkable
+class Radiance(Protocol):
+    """Radiance fields of a batch of objects: what a field part decodes style codes to."""
+
+    def __call__(
+        self, points: Float[Tensor, "n m 3"]
+    ) -> tuple[Float[Tensor, "n m c"], Float[Tensor, "n m 1"]]:
+        """Return features and raw densities of world points."""
+
+    def __len__(self) -> int: ...
+
+    def repeat(self, n: int) -> "Radiance":
+        """Return n copies of a single object."""
+
+
+@runtime_checkable
+class Upsampler(Protocol):
+    """A part that makes images of rendered features; see ``ThreeDGPGenerator``."""
+
+    num_ws: int
+    """Style codes that it takes, behind those of the field."""
+
+    def render_size(self, resolution: int) -> int:
+        """Return the side at which features are rendered for images of a side of ``resolution``."""
+
+    def __call__(
+        self, features: Float[Tensor, "n c s s"], ws: Float[Tensor, "n l w"], resolution: int, noise_mode: str
+    ) -> Float[Tensor, "n 3 h h"]:
+        """Return images."""
+
+
+@dataclass(frozen=True)
+class Views:
+    """What cameras see of a scene.
+
+    Args:
+        rgb: Colour, about [-1, 1], not clamped.
+        depth: Rendered distance, world units: the geometry.
+        adapted_depth: Depth as the discriminator sees it, about [-1, 1]; None without depth adaptor.
+        camera: Cameras that were rendered.
+    """
+
+    rgb: Float[Tensor, "n 3 h w"]
+    depth: Float[Tensor, "n 1 s s"]
+    adapted_depth: Float[Tensor, "n 1 s s"] | None
+    camera: Camera
+
+    @property
+    def images(self) -> Float[Tensor, "n c h w"]:
+        """What the discriminator sees: RGB, with the adapted depth as a fourth channel if there is one."""
+        if self.adapted_depth is None:
+            return self.rgb
+        depth = self.adapted_depth
+        if depth.shape[-2:] != self.rgb.shape[-2:]:
+            depth = F.interpolate(depth, self.rgb.shape[-2:], mode="bilinear", align_corners=True)
+        return torch.cat([self.rgb, depth], dim=1)
+
+
+@dataclass(frozen=True)
+class Scene:
+    """Objects, decoded once, that can be rendered and asked for densities.
+
+    Args:
+        radiance: Their radiance fields.
+        ws: Their style codes.
+        image_size: Side of their images, unless asked otherwise.
+        renderer: What renders them.
+        upsampler: What makes images of rendered features; None where these are images.
+        depth_adaptor: What makes of depth what an estimator might have said; None for none.
+    """
+
+    radiance: Radiance
+    ws: Float[Tensor, "n l w"]
+    image_size: int
+    renderer: VolumeRenderer
+    upsampler: Upsampler | None = None
+    depth_adaptor: DepthAdaptor | None = None
+
+    def __len__(self) -> int:
+        return len(self.radiance)
+
+    def query(self, points: Float[Tensor, "n m 3"]) -> tuple[Float[Tensor, "n m c"], Float[Tensor, "n m 1"]]:
+        """Return features (colours, where there is no upsampler) and raw densities of world points."""
+        return self.radiance(points)
+
+    def density(self, points: Float[Tensor, "n m 3"]) -> Float[Tensor, "n m 1"]:
+        """Return the densities of world points, per world unit."""
+        return self.renderer.density(self.query(points)[1])
+
+    def render(self, camera: Camera, patch: Patch | None = None, sampling: Sampling = Sampling()) -> Views:
+        """Render what cameras see.
+
+        Args:
+            camera: Cameras, used as they are: one for each object, or any number for a single one.
+            patch: Parts of the image plane; None for all of it.
+            sampling: How to sample; truncation and spatial noise have been used by then.
+        """
+        # Copies, as an expanded tensor would be copied at each look-up of points.
+        single = len(self) == 1 < len(camera)
+        radiance = self.radiance.repeat(len(camera)) if single else self.radiance
+        resolution = sampling.resolution or self.image_size
+        side = resolution if self.upsampler is None else self.upsampler.render_size(resolution)
+        origins, directions = pixel_rays(camera, side, patch)
+        features, depth = self.renderer(radiance, origins, directions, sampling)
+        features, depth = (x.mT.reshape(len(camera), -1, side, side) for x in (features, depth))
+        rgb = features
+        if self.upsampler is not None:
+            ws = self.ws[:, -self.upsampler.num_ws :].expand(len(camera), -1, -1)
+            rgb = self.upsampler(features, ws, resolution, sampling.spatial_noise)
+        adapted = None
+        if self.depth_adaptor is not None:
+            adapted = self.depth_adaptor(depth, kimg=sampling.kimg, choice=sampling.depth_choice)
+        return Views(rgb, depth, adapted, camera)

@@ -1,0 +1,95 @@
+"""Volume renderer: rays through a radiance field, in chunks where memory would not do (method section 5)."""
+
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from mmagic.registry import MODELS
+from torch import Tensor, nn
+
+from ..rendering import Field, RayDraws, RayMarching, render_rays
+from ..schedules import Linear, Schedule, build_schedule
+from .sampling import Sampling
+
+
+@MODELS.register_module()
+class VolumeRenderer(nn.Module):
+    """Renders rays; has no weights.
+
+    Args:
+        density_noise: Standard deviation of the noise on raw densities in training, number or schedule.
+        rays_per_chunk: Most rays rendered at a time without gradients, which bounds the memory.
+        **marching: Fields of ``RayMarching``: near and far plane, numbers of samples, marcher.
+    """
+
+    def __init__(
+        self,
+        density_noise: Schedule = Linear(1.0, 0.0, over_kimg=5000),
+        rays_per_chunk: int = 2**14,
+        **marching: Any,
+    ) -> None:
+        super().__init__()
+        self.marching = RayMarching(**marching)
+        self.density_noise = build_schedule(density_noise)
+        self.rays_per_chunk = rays_per_chunk
+
+    def schedules(self, kimg: float) -> dict[str, float]:
+        """Return the values of the part's schedules by name."""
+        return dict(density_noise=self.density_noise(kimg))
+
+    def density(self, raw: Float[Tensor, "n m 1"]) -> Float[Tensor, "n m 1"]:
+        """Turn a field's raw densities into densities, per world unit."""
+        return self.marching.activate(self.marching.rule.density_input(raw))
+
+    def forward(
+        self,
+        field: Field,
+        origins: Float[Tensor, "n r 3"],
+        directions: Float[Tensor, "n r 3"],
+        sampling: Sampling = Sampling(),
+    ) -> tuple[Float[Tensor, "n r c"], Float[Tensor, "n r 1"]]:
+        """Render rays.
+
+        Args:
+            field: Features and raw densities of world points.
+            origins: Ray origins.
+            directions: Unit ray directions.
+            sampling: How to sample.
+
+        Returns:
+            Composited features and depth, world units.
+        """
+        n, rays = origins.shape[:2]
+        marching, size = sampling.marching or self.marching, rays
+        if not torch.is_grad_enabled():
+            size = max(self.rays_per_chunk // n, 1)
+            if marching.cut_quantile > 0:
+                # The quantile is one of all rays: only the look-up of points is done in chunks.
+                field, size = in_chunks(field, size * (marching.num_coarse + marching.num_fine)), rays
+        parts = []
+        for start in range(0, rays, size):
+            chunk = slice(start, start + size)
+            part = origins[:, chunk], directions[:, chunk]
+            out = render_rays(field, *part, marching, self._draws(part[0], chunk, marching, sampling))
+            parts.append((out.features, out.depth))
+        features, depth = (torch.cat(part, dim=1) for part in zip(*parts, strict=True))
+        return features, depth
+
+    def _draws(self, origins: Tensor, chunk: slice, marching: RayMarching, sampling: Sampling) -> RayDraws:
+        if sampling.draws is not None:
+            return sampling.draws[chunk]
+        if sampling.deterministic:
+            return RayDraws.deterministic(origins, marching)
+        noise = 0.0 if sampling.kimg is None else self.density_noise(sampling.kimg)
+        return RayDraws.random(origins, marching, noise)
+
+
+def in_chunks(field: Field, points_per_chunk: int) -> Field:
+    """Return the same field, asked for at most so many points of a sample at a time."""
+
+    def query(points: Tensor) -> tuple[Tensor, Tensor]:
+        parts = [field(part) for part in points.split(points_per_chunk, dim=1)]
+        features, sigma = (torch.cat(part, dim=1) for part in zip(*parts, strict=True))
+        return features, sigma
+
+    return query
