@@ -3,15 +3,16 @@
 import os
 import sys
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 PACKAGE = str(Path(__file__).resolve().parent)
 TRACEBACK = "THREEDGP_TRACEBACK"
 USER_ERROR = 2
+INTERRUPTED = 130
 # What our code raises at its boundaries (config, file, public call) for a user to mend.
-BOUNDARY_ERRORS = (ValueError, TypeError, KeyError, ImportError, OSError)
+BOUNDARY_ERRORS = (ValueError, TypeError, KeyError, ImportError)
 WORKER = "Original Traceback"
 
 
@@ -39,19 +40,17 @@ def blame(subject: str, *kinds: type[Exception]) -> Iterator[None]:
 
 
 @contextmanager
-def user_errors(argv: Sequence[str] | None = None) -> Iterator[None]:
+def user_errors() -> Iterator[None]:
     """End the process with one line and status 2 if what goes wrong is the user's to mend.
 
-    That are ``UserError`` and what our code raises at its boundaries; errors of other kinds or from other
-    code are faults and keep their traceback. So does everything with ``THREEDGP_TRACEBACK=1``.
-
-    Args:
-        argv: The command line without the program; None for the process's own.
+    That are ``UserError``, files that cannot be read or written, and what our code raises at its boundaries;
+    everything else is a fault and keeps its traceback. So does all of it with ``THREEDGP_TRACEBACK=1``.
     """
     try:
         yield
     except KeyboardInterrupt:
-        sys.exit(_say("interrupted") or 130)
+        _say("interrupted")
+        sys.exit(INTERRUPTED)
     except Exception as error:
         if os.environ.get(TRACEBACK, "0") not in ("", "0") or not is_the_users(error):
             raise
@@ -61,9 +60,9 @@ def user_errors(argv: Sequence[str] | None = None) -> Iterator[None]:
 
 def is_the_users(error: BaseException) -> bool:
     """Whether an error is for the user to mend, rather than a fault of the program."""
-    if isinstance(error, UserError):
+    if isinstance(error, UserError | OSError):
         return True
-    return isinstance(error, BOUNDARY_ERRORS) and _origin(error).startswith(PACKAGE)
+    return isinstance(error, BOUNDARY_ERRORS) and _is_raised_by_us(error)
 
 
 def reason(error: BaseException) -> str:
@@ -76,14 +75,16 @@ def reason(error: BaseException) -> str:
     return " ".join(text.split()) or type(error).__name__
 
 
-def _origin(error: BaseException) -> str:
-    """The file whose code raised an error, also if that was in a worker of a loader."""
+def _is_raised_by_us(error: BaseException) -> bool:
+    """Whether our code says ``raise``, rather than stumbles; also if it does so in a worker of a loader."""
     text = str(error)
     if WORKER in text:
-        files = [line.split('"')[1] for line in text.splitlines() if line.lstrip().startswith('File "')]
-        return files[-1] if files else ""
+        file, statement = text.splitlines()[-3:-1] if text.count("\n") > 3 else ("", "")
+        return PACKAGE in file and statement.strip().startswith("raise")
     frames = traceback.extract_tb(error.__traceback__)
-    return str(Path(frames[-1].filename).resolve()) if frames else ""
+    if not frames or not str(Path(frames[-1].filename).resolve()).startswith(PACKAGE):
+        return False
+    return (frames[-1].line or "").startswith("raise")
 
 
 def _say(text: str) -> None:

@@ -71,7 +71,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     args = vars(parse_args(argv))
     device = args.pop("device")
     del args["overwrite"]
-    with user_errors(argv):
+    with user_errors():
         # Not before the arguments are read: the toolkit takes seconds to import.
         from projects.threedgp.data.preparation import Preparation, prepare, report
 
