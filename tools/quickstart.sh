@@ -82,8 +82,8 @@ check_photos() {
         "$(realpath -m "$ROOT/$OUT")"/*) fail "PHOTOS_DIR lies in $OUT, which every run overwrites" ;;
     esac
     photo="$(find -L "$PHOTOS" -type f -regextype posix-extended \
-        -iregex '.*\.(jpe?g|png|webp|bmp|tiff?)' -print -quit)"
-    [[ -n "$photo" ]] || fail "PHOTOS_DIR '$PHOTOS' holds no jpg, png, webp, bmp or tiff file"
+        -iregex '.*\.(jpe?g?|jfif|mpo|a?png|webp|bmp|dib|tiff?|gif|avifs?|jp[2cfx]|j2[ck]|p[bgnp]m|pfm|qoi)' -print -quit)"
+    [[ -n "$photo" ]] || fail "PHOTOS_DIR '$PHOTOS' holds no jpg, png, webp, bmp, tif, gif, avif, ... file"
 }
 
 make_data() {

@@ -369,6 +369,17 @@ def test_file_that_breaks_after_the_scan_is_replaced_and_named(tmp_path, log, da
     assert any("a/001.png" in line for line in log)
 
 
+@pytest.mark.parametrize("name", ["a/x.tif", "a/x_depth.png"])
+def test_a_whole_file_of_another_range_is_replaced_and_named(tmp_path, log, name):
+    """The scan reads no pixels, so that only loading finds out."""
+    for path in ("a/x.tif", "a/y.png"):
+        add_image(tmp_path / path)
+    Image.fromarray(np.full((10, 12), 1.5, np.float32)).save(tmp_path / name, format="TIFF")
+    dataset = ImageDepthDataset(str(tmp_path), pipeline=LOAD)
+    assert dataset[0]["name"] == "a/y.png"
+    assert any("a/x" in line and "wanted" in line for line in log)
+
+
 def test_in_test_mode_the_next_sample_replaces_a_broken_one(tmp_path):
     garble(many_images(tmp_path, 3)[2])
     dataset = ImageDepthDataset(str(tmp_path), use_depth=False, pipeline=LOAD, test_mode=True)

@@ -74,6 +74,8 @@ def test_image_is_loaded_with_the_records_that_the_toolkit_reads(tmp_path, order
     sample = LoadImage("gt", order)({"gt_path": tmp_path / "x.png"})
     assert sample["gt"].shape == sample["ori_gt_shape"] == (2, 3, 3) and sample["gt"].dtype == np.uint8
     assert sample["gt"][0, 0].argmax() == red_at and sample["gt_channel_order"] == order
+    with pytest.raises(ValueError, match=r"image .*none.png does not exist"):
+        LoadImage()({"gt_path": tmp_path / "none.png"})
     with pytest.raises(ValueError, match="channel_order='grb'"):
         LoadImage("gt", "grb")
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 from pathlib import Path
 
 import cv2
@@ -13,6 +14,7 @@ from PIL import Image
 import projects.threedgp  # noqa: F401
 from projects.threedgp.data.depth_estimation import DepthEstimator
 from projects.threedgp.data.image_depth_dataset import ImageDepthDataset
+from projects.threedgp.data.images import EXTENSIONS
 from projects.threedgp.errors import UserError
 from tests.stand_ins import save_depth_stand_in
 from tools.data import prepare_photos
@@ -61,11 +63,11 @@ def test_folders_become_classes(photos, tmp_path):
 
 
 def test_a_plain_folder_is_one_class_and_names_stay_apart(tmp_path):
-    for name in ["x.jpg", "x.png", "sub/x.png", "y_depth.jpg"]:
+    for name in ["x.jpg", "x.png", "sub/x.png", "y_depth.jpg", "all.jpg"]:
         add_photo(tmp_path / "photos" / name)
     meta = run(tmp_path / "photos", tmp_path / "out")
-    assert meta["classes"] == {"all": 4}
-    assert len(ImageDepthDataset(str(tmp_path / "out/train"), use_depth=False)) == 4
+    assert meta["classes"] == {"all": 5}
+    assert len(ImageDepthDataset(str(tmp_path / "out/train"), use_depth=False)) == 5
 
 
 def test_single_class_overrides_folders(photos, tmp_path):
@@ -146,6 +148,14 @@ def test_every_input_file_is_accounted_for(photos, tmp_path, capsys):
     for words in ("10 files: 6 images", "1 .heic", "e.g. loose.jpg", "1 images are left out by --max-images"):
         assert words in printed
     assert "1 of 1 depth maps beside the photos are not used" in printed
+
+
+def test_quickstart_looks_for_what_is_read():
+    """It does so before anything is installed, so that it has a list of its own."""
+    script = Path(__file__).resolve().parents[2] / "tools" / "quickstart.sh"
+    (pattern,) = re.findall(r"-iregex '(.*)'", script.read_text())
+    assert all(re.fullmatch(pattern, f"./a/x{end}") for end in EXTENSIONS)
+    assert not re.fullmatch(pattern, "./a/x.heic")
 
 
 @pytest.mark.parametrize("end", ["tif", "gif", "jfif", "avif", "jp2", "ppm"])

@@ -62,18 +62,9 @@ def check_image(path: str | Path, upright: bool = True) -> ImageHeader:
     except Exception as error:  # PIL raises OSError, SyntaxError, ValueError, struct.error, ...
         raise BadImageError(f"is not readable ({shown(error)})") from error
     if not complete:
-        check_decodes(path)
+        with opened(path) as image:
+            image.load()
     return header
-
-
-def check_decodes(path: str | Path) -> None:
-    """Decode the whole image.
-
-    Raises:
-        BadImageError: If that fails.
-    """
-    with opened(path) as image:
-        image.load()
 
 
 def _read_header(file: BinaryIO, upright: bool) -> ImageHeader:

@@ -18,8 +18,8 @@ from mmengine.logging import print_log
 from tqdm import tqdm
 
 from ..rendering import CAMERA_FIELDS
-from .image_checks import check_decodes, check_image
-from .images import EXTENSIONS, BadImageError, shown
+from .image_checks import check_image
+from .images import EXTENSIONS, BadImageError, read_depth, read_image, shown
 from .labels import LABEL_FILE, Labels, labels_of, read_label_file, storage_remark
 from .listing import DEPTH_SUFFIX, evenly_spaced, list_files, shared_stems, stem_of
 from .row_table import ABSENT, RowTable
@@ -338,15 +338,17 @@ def _file_problem(sample: dict[str, str], decode: bool = False) -> str | None:
     try:
         image = check_image(sample["gt_path"])
         if decode:
-            check_decodes(sample["gt_path"])
+            read_image(sample["gt_path"])
         if "depth_path" not in sample:
             return None
         subject = f"depth map {sample['depth_path']}"
         depth = check_image(sample["depth_path"], upright=False)
         if decode:
-            check_decodes(sample["depth_path"])
+            read_depth(sample["depth_path"])
     except BadImageError as error:
         return f"{subject} {error}"
+    except ValueError as error:  # of the depth map, which it names
+        return str(error)
     if image.size != depth.size:
         return (
             f"{subject} is {depth.width}x{depth.height} pixels, its image is "

@@ -84,14 +84,14 @@ def opened(path: str | Path) -> Iterator[Image.Image]:
 
 
 def read_image(path: str | Path) -> UInt8[np.ndarray, "h w 3"]:
-    """Read an image as upright sRGB, by the rules above.
+    """Read an image as upright sRGB, by the rules above; the array cannot be written to.
 
     Raises:
         BadImageError: If the file is missing, no image, or not whole.
     """
     with opened(path) as image:
         image.load()
-        return np.array(_as_rgb(_upright(image)))
+        return np.asarray(_as_rgb(_upright(image)))
 
 
 def orientation(image: Image.Image) -> int:
@@ -148,11 +148,12 @@ def _in_range(levels: np.ndarray, high: float) -> np.ndarray:
 def _in_srgb(image: Image.Image) -> Image.Image:
     mode = {"1": "L", "L": "L", "LA": "L", "CMYK": "CMYK"}.get(image.mode, "RGB")
     profile = image.info.get("icc_profile")
-    plain = image.convert(mode)
+    # Pillow copies what it need not convert.
+    plain = image if image.mode == mode else image.convert(mode)
     transform = _to_srgb(profile, mode) if profile else None
-    if transform is None:
-        return plain.convert("RGB")
-    return transform.apply(plain)
+    if transform is not None:
+        return transform.apply(plain)
+    return plain if mode == "RGB" else plain.convert("RGB")
 
 
 @lru_cache(maxsize=64)
@@ -195,8 +196,7 @@ def _depth_levels(image: Image.Image, path: str | Path) -> np.ndarray:
     if image.mode.startswith("I;16") or (image.mode == "I" and image.format == "PPM"):
         return np.asarray(image).astype(np.uint16)
     if image.mode in ("I", "F"):
-        kind = np.asarray(image).dtype
-        raise ValueError(f"depth map {shown(path)} has values of {kind}, wanted uint8 or uint16")
+        raise BadImageError(f"has values of {np.asarray(image).dtype}, wanted uint8 or uint16")
     if image.mode in ("LA", "RGB", "RGBA") and _is_16_bit_png(path):
         # Pillow drops the low byte of colour. OpenCV hands out BGR(A), so the first channel comes third.
         stored = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_UNCHANGED)

@@ -233,7 +233,7 @@ def _depth_maps_of(files: Listing) -> dict[str, str]:
 
 def _as_photo(root: Path, name: str, label: str, depth: str | None, taken: set[tuple[str, str]]) -> Photo:
     parts = PurePosixPath(stem_of(name)).parts
-    stem = "_".join(parts[1:] if parts[0] == label else parts)
+    stem = "_".join(parts[1:] if len(parts) > 1 and parts[0] == label else parts)
     if f"{stem}.png".lower().endswith(DEPTH_SUFFIX):
         stem += "_image"  # "x_depth.jpg" must not become the depth map of "x.png"
     unique, copies = stem, 1

@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable
 from typing import Any
 
+import cv2
 import numpy as np
 import torch
 from jaxtyping import Float
@@ -14,7 +15,7 @@ from mmcv.transforms import BaseTransform
 from mmengine.logging import print_log
 from torch import Tensor
 
-from .images import read_depth, read_image, shown
+from .images import BadImageError, read_depth, read_image, shown
 from .squares import central_square, depth_square, image_square
 
 # What the toolkit's LoadImageFromFile may say and LoadImage does as well.
@@ -72,9 +73,13 @@ class LoadImage(BaseTransform):
 
     def transform(self, results: dict[str, Any]) -> dict[str, Any]:
         """Add the image, its shape and its channel order."""
-        image = read_image(results[f"{self.key}_path"])
-        if self.channel_order == "bgr":
-            image = np.ascontiguousarray(image[..., ::-1])
+        path = results[f"{self.key}_path"]
+        try:
+            image = read_image(path)
+        except BadImageError as error:
+            raise BadImageError(f"image {shown(path)} {error}") from error
+        in_bgr = self.channel_order == "bgr"
+        image = np.asarray(cv2.cvtColor(image, cv2.COLOR_RGB2BGR)) if in_bgr else image.copy()
         results[self.key] = image
         results[f"ori_{self.key}_shape"] = image.shape
         results[f"{self.key}_channel_order"] = self.channel_order
