@@ -1,4 +1,4 @@
-"""tools/quickstart.sh: what cannot work ends before anything is installed; --show only renders; photos train."""
+"""tools/quickstart.sh: what cannot work ends before the installation; --show renders; photos train."""
 
 import json
 import os
