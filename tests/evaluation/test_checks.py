@@ -112,9 +112,7 @@ def test_pairs_need_even_batches(dataset, model):
 
 def test_metrics_that_would_give_one_name_twice_are_refused(dataset, model):
     flatness = dict(type="NonFlatnessScore", fake_nums=4)
-    with pytest.raises(
-        ValueError, match="NonFlatnessScore: got 2 metrics with prefix 'NFS', wanted different"
-    ):
+    with pytest.raises(ValueError, match="got 2 metrics with prefix 'NFS', wanted different"):
         checked(dataset, model, flatness, flatness)
     checked(dataset, model, flatness, flatness | dict(prefix="other"))
 
