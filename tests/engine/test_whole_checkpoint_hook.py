@@ -153,6 +153,16 @@ def test_other_names_are_refused_unless_what_fits_is_asked_for(tmp_path, trained
     start(tmp_path, data_root, source, tiny_runs.model(strict_load=False), classes=order).train()
 
 
+def test_other_names_are_refused_in_evaluation_too(tmp_path, trained):
+    data_root, source, _ = trained
+    loader = tiny_runs.loader(data_root, training=False, classes=[f"class{i}" for i in (1, 0, 2, 3, 4)])
+    metrics = dict(type="Evaluator", metrics=[dict(type="NonFlatnessScore", fake_nums=4)])
+    test = dict(test_dataloader=loader, test_evaluator=metrics, test_cfg=dict(type="MultiTestLoop"))
+    run = tiny_runs.runner(tmp_path, tiny_runs.model(), load_from=str(source), **test)
+    with pytest.raises(ValueError, match="another order, from label 0 on"):
+        run.test()
+
+
 @pytest.mark.parametrize("start_kimg, begins", [(None, 0.0), (3, 3.0), ("checkpoint", 0.008)])
 def test_every_schedule_is_where_the_start_says_and_the_average_stays(tmp_path, trained, start_kimg, begins):
     data_root, source, old = trained
