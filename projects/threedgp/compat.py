@@ -39,6 +39,18 @@ OPTIONAL_MODULES = {
 }
 
 
+def require_toolkit() -> None:
+    """Say how to install mmagic where it is missing: pip cannot, its dependencies fit no current Python."""
+    if importlib.util.find_spec("mmagic") is None:
+        raise ModuleNotFoundError(
+            "threedgp is a plugin of mmagic, which is not installed: pip install --no-deps mmagic==1.2.0",
+            name="mmagic",
+        )
+
+
+require_toolkit()
+
+
 class MissingOps(ModuleType):
     """A module in which every op exists and raises only when it is called."""
 
@@ -110,15 +122,6 @@ def _register(module: ModuleType) -> None:
     sys.modules[module.__name__] = module
 
 
-def require_toolkit() -> None:
-    """Say how to install mmagic where it is missing: pip cannot, its dependencies fit no current Python."""
-    if importlib.util.find_spec("mmagic") is None:
-        raise ModuleNotFoundError(
-            "threedgp is a plugin of mmagic, which is not installed: pip install --no-deps mmagic==1.2.0",
-            name="mmagic",
-        )
-
-
 def stand_in_mmcv_ext() -> None:
     """Let ``mmcv.ops`` import without the binary that mmcv-lite leaves out.
 
@@ -163,7 +166,6 @@ def restore_find_loader() -> None:
         pkgutil.find_loader = find_loader
 
 
-require_toolkit()
 stand_in_mmcv_ext()
 stand_in_diffusers()
 tolerate_optional_modules()
