@@ -40,6 +40,18 @@ OPTIONAL_MODULES = {
 }
 
 
+def require_toolkit() -> None:
+    """Say how to install mmagic where it is missing: pip cannot, its dependencies fit no current Python."""
+    if importlib.util.find_spec("mmagic") is None:
+        raise ModuleNotFoundError(
+            "threedgp is a plugin of mmagic, which is not installed: pip install --no-deps mmagic==1.2.0",
+            name="mmagic",
+        )
+
+
+require_toolkit()
+
+
 class MissingOps(ModuleType):
     """A module in which every op exists and raises only when it is called."""
 
@@ -122,15 +134,6 @@ class MissingOpsFinder(MetaPathFinder, Loader):
         """Nothing is left to do."""
 
 
-def require_toolkit() -> None:
-    """Say how to install mmagic where it is missing: pip cannot, its dependencies fit no current Python."""
-    if importlib.util.find_spec("mmagic") is None:
-        raise ModuleNotFoundError(
-            "threedgp is a plugin of mmagic, which is not installed: pip install --no-deps mmagic==1.2.0",
-            name="mmagic",
-        )
-
-
 def stand_in_mmcv_ext() -> None:
     """Let ``mmcv.ops`` import without the binary, asking for it only when mmcv itself does."""
     sys.meta_path.append(MissingOpsFinder())
@@ -184,7 +187,6 @@ def silence_harmless_warnings() -> None:
     warnings.filterwarnings("ignore", r".*torch\.jit\.\w+. is deprecated", DeprecationWarning)
 
 
-require_toolkit()
 silence_harmless_warnings()
 stand_in_mmcv_ext()
 stand_in_diffusers()

@@ -39,6 +39,14 @@ def test_rotation_is_orthonormal_and_right_handed(cameras):
     assert (rotation[:, 1, 1] > 0).all(), "up points up"
 
 
+@pytest.mark.parametrize("n", [1, 2, 3, 4])
+def test_a_camera_is_the_same_in_any_company(cameras, n):
+    """Also among three, where an axis of the world and the batch cannot be told apart by their length."""
+    together = camera_to_world(cameras[:n])
+    alone = torch.cat([camera_to_world(cameras[i : i + 1]) for i in range(n)])
+    torch.testing.assert_close(together, alone)
+
+
 def test_central_ray_meets_the_point_looked_at(cameras):
     origins, directions = pixel_rays(cameras, 5)
     towards = look_at_point(cameras) - origins[:, 12]
@@ -95,14 +103,6 @@ def test_cameras_can_be_selected():
     camera = Camera(torch.arange(24.0).reshape(3, 8))
     assert len(camera[1:]) == 2
     assert torch.equal(camera[torch.tensor([2])].angles, torch.tensor([[16.0, 17.0, 18.0]]))
-
-
-@pytest.mark.parametrize("n", [1, 2, 3, 4])
-def test_a_camera_is_the_same_in_any_company(cameras, n):
-    """Also among three, where an axis of the world and the batch cannot be told apart by their length."""
-    together = camera_to_world(cameras[:n])
-    alone = torch.cat([camera_to_world(cameras[i : i + 1]) for i in range(n)])
-    torch.testing.assert_close(together, alone)
 
 
 def test_numbers_have_names():
