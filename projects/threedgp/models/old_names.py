@@ -40,8 +40,9 @@ def with_old_keys(parts: Mapping[str, Config], old: Mapping[str, Any]) -> dict[s
 def _merge(config: dict[str, Any], changes: Mapping[str, Any]) -> None:
     for key, value in changes.items():
         mine = config.get(key)
-        both = isinstance(mine, Mapping) and isinstance(value, Mapping)
-        config[key] = {**mine, **value} if both else value
+        if isinstance(mine, Mapping) and isinstance(value, Mapping):
+            value = {**mine, **value}
+        config[key] = value
 
 
 def rename_old_tensors(state_dict: dict[str, Any], prefix: str) -> None:
