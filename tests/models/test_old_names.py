@@ -1,11 +1,15 @@
 """projects/threedgp/models/old_names.py"""
 
+from pathlib import Path
+
 import pytest
 import torch
 from mmagic.registry import MODELS
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
 
+import projects.threedgp
+from projects.threedgp.apis.loading import load_model
 from projects.threedgp.models.generator import GeneratorInput, ThreeDGPGenerator
 from tests.tiny import Z_DIM, frontal_camera, tiny_generator, tiny_model_config
 
@@ -89,3 +93,14 @@ def test_a_whole_model_of_before_is_loaded_with_its_average():
         assert torch.equal(target.state_dict()[name], tensor)
     order = [old(name).split(".")[0] for name, _ in source.generator.named_parameters()]
     assert list(dict.fromkeys(order)) == ["mapping", "decoder", "mlp", "camera_generator", "depth_adaptor"]
+
+
+def test_the_checkpoint_that_comes_along_has_names_of_before_and_is_loaded():
+    zoo = Path(projects.threedgp.__file__).parent / "zoo"
+    stored = torch.load(zoo / "toy32.pth", weights_only=True)["state_dict"]
+    assert "generator.mlp.out.weight" in stored
+    model, _ = load_model(zoo / "toy32.py", zoo / "toy32.pth", "cpu")
+    loaded = {old(name): tensor for name, tensor in model.state_dict().items()}
+    assert loaded.keys() == stored.keys()
+    for name, tensor in stored.items():
+        assert torch.equal(loaded[name], tensor.to(loaded[name].dtype)), name

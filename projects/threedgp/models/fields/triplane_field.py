@@ -46,7 +46,7 @@ class TriPlanes:
     """
 
     planes: Float[Tensor, "n planes_x_f p p"]
-    mlp: TriPlaneMLP
+    mlp: nn.Module
     cube_scale: float
 
     def __call__(
