@@ -77,8 +77,8 @@ def load_model(
 
     Raises:
         FileNotFoundError: If the checkpoint does not exist.
-        ValueError: If the config cannot be read, or its model is no ``ThreeDGP``; if the checkpoint is none or
-            does not fit it; or if there is no such device.
+        ValueError: If the config cannot be read, or its model is no ``ThreeDGP``; if the checkpoint is none
+            or does not fit it; or if there is no such device.
     """
     chosen = _check_device(device)
     settings = load_config(config, checkpoint)
