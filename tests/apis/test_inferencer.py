@@ -202,6 +202,43 @@ def test_unknown_classes_are_refused(inferencer):
         inferencer.sample(3, [0, 1])
 
 
+@pytest.mark.parametrize(
+    "labels",
+    [
+        3,
+        "3",
+        [3],
+        (3,),
+        np.int64(3),
+        np.array(3),
+        np.array([3]),
+        torch.tensor(3),
+        torch.tensor([3]),
+        [torch.tensor(3)],
+    ],
+)
+def test_one_label_is_given_in_any_form(inferencer, labels):
+    assert [sample.label for sample in inferencer.sample(2, labels, **FAST)] == [3, 3]
+
+
+@pytest.mark.parametrize("labels", [[0, 4], np.array([0, 4]), torch.tensor([0, 4]), ["0", np.uint8(4)]])
+def test_a_label_for_each_is_given_in_any_form(inferencer, labels):
+    assert [sample.label for sample in inferencer.sample(2, labels, **FAST)] == [0, 4]
+
+
+@pytest.mark.parametrize("labels", [torch.tensor(5), np.int64(-1), np.array([5]), [torch.tensor([7])]])
+def test_labels_out_of_range_are_refused_with_the_range(inferencer, labels):
+    with pytest.raises(ValueError, match=r"label: got .*, wanted an integer in \[0, 5\)"):
+        inferencer.sample(1, labels)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")
+@pytest.mark.parametrize("device", ["cuda", "cuda:3", "gpu"])
+def test_a_device_that_is_not_here_is_refused(device):
+    with pytest.raises(ValueError, match="device: "):
+        ThreeDGPInferencer(Config(dict(model=tiny_model_config())), device=device)
+
+
 def test_a_model_without_classes_takes_no_label():
     inferencer = make(num_classes=None)
     samples = inferencer.sample(2, **FAST)

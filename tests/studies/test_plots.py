@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from projects.threedgp.apis import ThreeDGPInferencer
-from projects.threedgp.engine.pictures import colorize_depth, enlarge
+from projects.threedgp.engine.pictures import CAPTION_HEIGHT, colorize_depth, enlarge
 from projects.threedgp.rendering import CAMERA_FIELDS
 from projects.threedgp.studies import plots
 from projects.threedgp.studies.plots import (
@@ -19,7 +19,6 @@ from projects.threedgp.studies.plots import (
 )
 from tests.studies.made_up import FULL, LESS, made_up_run, val_record
 from tests.tiny import CLASSES, SIZE, tiny_model_config
-from tools.render import CAPTION_HEIGHT
 
 FID = "FID/fid"
 GAP = 2

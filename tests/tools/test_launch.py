@@ -8,18 +8,20 @@ import pytest
 import torch
 from mmengine.config import Config
 
-from projects.threedgp.engine import launch
+from projects.threedgp import command_line
+from projects.threedgp.engine import launch, run_config
+from projects.threedgp.errors import UserError
 from tools import test as test_tool
 from tools import train as train_tool
 
 CONFIG = """
-dataset = dict(type='A', data_root='old', data_prefix='train')
-train_dataloader = dict(dataset=dict(type='Repeat', times=2, dataset=dataset))
-val_dataloader = dict(dataset=dict(type='Concat', datasets=[dataset, dataset]))
+dataset = dict(type='ImageDepthDataset', data_root='old')
+train_dataloader = dict(dataset=dict(type='RepeatDataset', times=2, dataset=dataset))
+val_dataloader = dict(dataset=dict(type='ConcatDataset', datasets=[dataset, dataset]))
 test_dataloader = [dict(dataset=dataset), dict(dataset=dataset)]
-val_evaluator = dict(metrics=[dict(type='F', real=dict(data_root='old')), dict(type='I')])
+val_evaluator = dict(metrics=[dict(real=dict(data_root='old')), dict(type='NonFlatnessScore')])
 test_evaluator = val_evaluator
-model = dict(type='M', data_root='untouched')
+model = dict(data_root='untouched')
 """
 
 
@@ -42,17 +44,17 @@ def arguments(tool, *argv):
 
 
 def test_data_root_reaches_every_loader_and_metric(config_path, data_root):
-    config = launch.load_config(arguments(train_tool, config_path, "--data-root", data_root))
-    text = Config({key: config[key] for key in launch.DATA_SECTIONS}).dump()
+    config = Config.fromfile(config_path)
+    run_config.redirect_data_root(config, str(data_root))
+    text = Config({key: config[key] for key in run_config.DATA_SECTIONS}).dump()
     assert "'old'" not in text
     assert text.count(str(data_root)) == 1 + 2 + 2 + 1 + 1
     assert config.model.data_root == "untouched"
-    assert config.train_dataloader.dataset.dataset.data_prefix == "train"
 
 
 def test_data_root_without_a_dataset_is_an_error(tmp_path):
-    with pytest.raises(ValueError, match=r"no loader of .* has a data_root"):
-        launch.redirect_data_root(Config(dict(train_dataloader=dict(batch_size=1))), str(tmp_path))
+    with pytest.raises(UserError, match=r"no loader of .* has a data_root"):
+        run_config.redirect_data_root(Config(dict(train_dataloader=dict(batch_size=1))), str(tmp_path))
 
 
 @pytest.mark.parametrize(
@@ -94,7 +96,7 @@ def test_resume_is_off_automatic_or_from_a_path(config_path, tmp_path):
     def resumed(*argv):
         args = arguments(train_tool, config_path, *argv)
         config = launch.load_config(args)
-        launch.apply_resume(config, args.resume)
+        launch.prepare_training(config, args.resume)
         return config.get("resume"), config.get("load_from")
 
     assert resumed() == (None, None)
@@ -142,6 +144,6 @@ def test_metrics_become_json_and_a_table(tmp_path):
 
 
 def test_a_url_is_left_to_the_loader():
-    assert launch.existing_file("https://example.com/a.pth") == "https://example.com/a.pth"
+    assert command_line.existing_file("https://example.com/a.pth") == "https://example.com/a.pth"
     with pytest.raises(argparse.ArgumentTypeError):
-        launch.existing_file("a.pth")
+        command_line.existing_file("a.pth")

@@ -14,6 +14,7 @@ from projects.threedgp.apis.loading import load_model
 from projects.threedgp.models.generator import GeneratorInput
 from projects.threedgp.models.sampling import Sampling
 from projects.threedgp.official.config import model_config, not_carried_over, optimizer_config
+from projects.threedgp.official.conversion import official_tensors
 from projects.threedgp.official.snapshot import read_official_snapshot
 from projects.threedgp.rendering import Camera, RayDraws
 from tests import tiny_runs
@@ -130,7 +131,7 @@ def test_checkpoint_holds_weights_average_and_time(converted, states):
 def test_trained_further_the_adaptor_is_where_the_images_say(converted):
     model, _ = load_model(*map(str, converted), "cpu")
     model.images_seen.fill_(250_000)
-    tensors = mmengine_to_official.official_tensors(model, {})
+    tensors = official_tensors(model, {})
     assert tensors["G.synthesis.depth_adaptor.progress_coef"].tolist() == [0.25]
 
 

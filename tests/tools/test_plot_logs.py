@@ -1,11 +1,14 @@
-"""tools/plot_logs.py: from the toolkit's scalar logs to one picture."""
+"""tools/plot_logs.py and engine/curves.py: from the toolkit's scalar logs to one picture."""
 
 import json
 import math
 
 import imageio.v3 as iio
+import numpy as np
 import pytest
+from matplotlib.figure import Figure
 
+from projects.threedgp.engine import curves
 from tools import plot_logs
 
 
@@ -17,7 +20,7 @@ def write_log(work_dir, name, *lines):
 
 
 def curves_of(work_dir):
-    return plot_logs.collect_curves(plot_logs.read_records(plot_logs.find_logs(work_dir)))
+    return curves.collect_curves(curves.read_records(curves.find_logs(work_dir)))
 
 
 def test_draws_training_and_validation_values(tmp_path):
@@ -62,19 +65,44 @@ def test_ragged_records_and_a_cut_off_line_do_no_harm(tmp_path, capsys):
         ("grad_norm/generator", "Gradient norms"),
         ("FID-Full/fid", "Metrics"),
         ("schedule/blur_sigma", "Schedules"),
+        ("schedule/CameraEMDRegularizer", "Schedules"),
         ("memory", "Speed and memory"),
         ("something", "Others"),
     ],
 )
 def test_each_value_has_its_panel(name, panel):
-    assert plot_logs.panel_of(name) == panel
+    assert curves.panel_of(name) == panel
 
 
-def test_no_log_and_no_numbers_are_said_so(tmp_path, capsys):
-    with pytest.raises(SystemExit):
+def test_no_log_and_no_numbers_are_said_so(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"no \*/vis_data/scalars.json"):
         plot_logs.main([str(tmp_path)])
-    assert "no */vis_data/scalars.json" in capsys.readouterr().err
     write_log(tmp_path, "20250101_000000", {"step": 1})
-    with pytest.raises(SystemExit):
+    with pytest.raises(ValueError, match="no numbers yet"):
         plot_logs.main([str(tmp_path)])
-    assert "no numbers yet" in capsys.readouterr().err
+
+
+def test_the_axis_counts_images_also_between_what_was_logged():
+    convert = curves.kimg_of_steps({"kimg": {10: 0.08, 30: 0.24}})
+    # A validation at iteration 40 follows the last line of the log by 10 iterations of 8 images.
+    np.testing.assert_allclose(convert([10, 20, 30, 40]), [0.08, 0.16, 0.24, 0.32])
+    assert curves.kimg_of_steps({"loss": {1: 2.0}}) is None
+    assert curves.kimg_of_steps({"kimg": {1: 0.0}}) is None
+
+
+def test_each_camera_parameter_that_moves_has_its_own_panel(tmp_path, monkeypatch):
+    fields = {"yaw": (0.1, 0.5), "fov_deg": (20.0, 3.0), "radius": (1.0, 0.0)}
+    logged = {
+        f"camera/{name}_{kind}": {1: pair[i]}
+        for name, pair in fields.items()
+        for i, kind in enumerate(["mean", "std"])
+    }
+    assert curves.camera_curves(logged) == {"yaw": ({1: 0.1}, {1: 0.5}), "fov_deg": ({1: 20.0}, {1: 3.0})}
+    titles = []
+    monkeypatch.setattr(curves, "_draw_all", lambda drawings, unit: titles.extend(drawings) or Figure())
+    curves.plot_curves(logged | {"loss": {1: 1.0}}, tmp_path / "a.png")
+    assert [title for title, _ in titles] == [
+        "Losses",
+        "Camera: yaw (rad)",
+        "Camera: field of view (degrees)",
+    ]

@@ -8,6 +8,9 @@ import pytest
 import torch
 
 from projects.threedgp.apis import ThreeDGPInferencer
+from projects.threedgp.apis.galleries import VISIBLE_SIDE
+from projects.threedgp.command_line import grid_shape
+from projects.threedgp.engine.pictures import CAPTION_HEIGHT
 from tests.tiny import tiny_model_config
 from tools import render
 
@@ -43,7 +46,7 @@ def test_pictures_and_video_have_the_sizes_asked_for(files, tmp_path, capsys):
         "samples.png",
     ]
     # A cell is a caption over colour, depth and adapted depth.
-    cell = SIDE + render.CAPTION_HEIGHT
+    cell = SIDE + CAPTION_HEIGHT
     assert picture_size(tmp_path / "samples.png") == (2 * cell + GAP, 3 * 3 * SIDE + 2 * GAP)
     # Colour and depth of 3 samples, one below the other, at 6 moments.
     assert picture_size(tmp_path / "orbit.png") == (6 * SIDE + 5 * GAP, 6 * SIDE + 5 * GAP)
@@ -57,7 +60,7 @@ def test_pictures_and_video_have_the_sizes_asked_for(files, tmp_path, capsys):
 
 def test_the_video_can_be_short_or_left_out(files, tmp_path):
     run(files, tmp_path / "short", "--grid", "1x1", "--frames", 2, "--trajectory", "line")
-    side = render.VISIBLE_SIDE
+    side = VISIBLE_SIDE
     assert side % SIDE == 0
     assert picture_size(tmp_path / "short" / "orbit.png") == (2 * side + GAP, 2 * side + GAP)
     run(files, tmp_path / "none", "--grid", "1x1", "--orbits", 0)
@@ -72,7 +75,7 @@ def test_the_config_can_be_overridden(files, tmp_path):
 @pytest.mark.parametrize("text", ["4", "0x2", "axb", "2x2x2"])
 def test_a_grid_is_rows_by_columns(text):
     with pytest.raises(argparse.ArgumentTypeError, match="wanted ROWSxCOLUMNS"):
-        render.grid_shape(text)
+        grid_shape(text)
 
 
 def test_missing_files_are_named(files, capsys):

@@ -10,6 +10,7 @@ from mmengine.config import Config
 
 from projects.threedgp.apis import ThreeDGPInferencer
 from projects.threedgp.apis.loading import load_model
+from projects.threedgp.errors import UserError
 from tests.tiny import tiny_model_config
 from tools import render
 from tools.model_converters import slim
@@ -211,8 +212,6 @@ def test_what_is_slim_or_belongs_to_another_config_is_refused(training, pair, tm
         (["missing.py", "{1}", "a.pth"], "file 'missing.py' does not exist"),
         (["{0}", "missing.pth", "a.pth"], "file 'missing.pth' does not exist"),
         (["{0}", "{1}", "a.safetensors"], "got a.safetensors, wanted a name that ends in .pth"),
-        (["{0}", "{1}", "{1}"], "wanted a name that does not overwrite"),
-        (["{0}", "{1}", "{2}/training.pth"], "wanted a name that does not overwrite"),
         (["{0}", "{1}", "a.pth", "--dtype", "int8"], "argument --dtype: invalid choice: 'int8'"),
     ],
 )
@@ -222,12 +221,21 @@ def test_bad_arguments_are_named(training, capsys, arguments, message):
     assert message in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("out", ["{1}", "{2}/training.pth"])
+def test_sources_are_not_overwritten(training, out):
+    out = out.format(*training, training[0].parent)
+    with pytest.raises(UserError, match="wanted a name that does not overwrite"):
+        slim.main([*map(str, training), out])
+
+
 def test_the_shipped_pair_renders_a_picture(tmp_path):
     files = SHIPPED.with_suffix(".py"), SHIPPED.with_suffix(".pth")
     assert files[1].stat().st_size < 15e6
     # Elsewhere, as nothing beside them may be needed.
     config, checkpoint = (Path(shutil.copy(file, tmp_path)) for file in files)
     inferencer = ThreeDGPInferencer(config, checkpoint, device="cpu")
+    # The checkpoint alone finds the config beside it.
+    assert ThreeDGPInferencer(checkpoint, device="cpu").class_names == inferencer.class_names
     for sample in inferencer.sample(2, labels=[0, inferencer.class_name(7)], progress=False):
         assert np.isfinite(sample.depth).all() and sample.depth.std() > 0.01
         assert sample.rgb.std() > 5

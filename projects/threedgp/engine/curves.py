@@ -110,6 +110,8 @@ def is_number(value: object) -> bool:
 def panel_of(name: str) -> str:
     """The title of the panel a value is drawn in."""
     lower = name.lower()
+    if lower.startswith("schedule/"):
+        return "Schedules"
     for title, words in PANELS.items():
         if any(word in lower for word in words):
             return title

@@ -14,6 +14,7 @@ NOTHING_TO_DISTIL = (
     "model.distillation: nothing to distil, wanted train_dataloader.dataset.features=FILE (see "
     "tools/data/compute_features.py) or model.teacher.type=TimmTeacher"
 )
+EVALUATORS = ("val_evaluator", "test_evaluator")
 LOADERS = ("train_dataloader", "val_dataloader", "test_dataloader")
 
 
@@ -50,6 +51,10 @@ def _settle_model(config: Config, chosen: Collection[str]) -> None:
         if "model.generator.patch_size" not in chosen:
             generator.patch_size = None
         discriminator["patch_conditioning"] = False
+    if model.get("ema_config", True) is None:
+        for evaluator in EVALUATORS:
+            for metric in (config.get(evaluator) or {}).get("metrics", []):
+                metric["sample_model"] = "orig"
     if model.get("distillation", True) is None:
         model.teacher = train["features"] = discriminator["feature_dim"] = None
     elif model.get("discriminator") and train:

@@ -43,7 +43,7 @@ def stored_config(stored: dict[str, Any], checkpoint: str) -> Config:
         with blame(f"config in {checkpoint}", Exception):
             config = Config.fromstring(text, ".py")
         kept = {name: value for name, value in config.items() if name not in SETTINGS_OF_A_PROCESS}
-        return Config(kept, filename=f"{Path(checkpoint).stem}.py")
+        return Config(kept, cfg_text=text, filename=f"{Path(checkpoint).stem}.py")
     beside = Path(checkpoint).with_suffix(".py")
     if "://" in checkpoint or not beside.is_file():
         raise UserError(

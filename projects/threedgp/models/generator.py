@@ -1,4 +1,4 @@
-"""The 3DGP generator: mapping, field, renderer, cameras, depth, composed (docs/method.md, sections 3 to 7)."""
+"""The 3DGP generator: mapping, field, renderer, cameras and depth (docs/method.md, sections 3 to 7)."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
