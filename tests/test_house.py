@@ -10,15 +10,15 @@ PLUGIN = ROOT / "projects" / "threedgp"
 
 # Who stands on whom, from the ground up; rooms of one floor may use each other.
 FLOORS = [
-    {"schedules", "files", "errors"},
+    {"schedules", "whole_files", "errors", "random_states", "packaged", "command_line"},
     {"rendering", "layers"},
     {"models"},
     {"training", "data"},
     {"engine", "evaluation"},
     {"apis"},
-    {"commands", "__main__"},
+    {"__main__"},
 ]
-LIGHT = {"schedules", "files", "errors", "rendering", "layers", "models"}
+LIGHT = FLOORS[0] | FLOORS[1] | FLOORS[2]
 HEAVY = (
     "mmagic.",
     "mmcv.",
