@@ -127,7 +127,7 @@ def test_gamma_follows_the_whole_batch(micro_batch_size):
         model = build_fixed_model(r1=r1, micro_batch_size=micro_batch_size)
         return model.train_step(local_batch(), sgd(model))["loss_d_r1"]
 
-    torch.testing.assert_close(penalty("auto"), penalty(0.0002 * 32**2 / 8))
+    torch.testing.assert_close(penalty("auto"), penalty(0.0002 * 32**2 / 8), rtol=1e-4, atol=0)
 
 
 def test_the_mean_style_code_is_that_of_the_whole_batch():
