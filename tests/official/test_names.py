@@ -62,11 +62,11 @@ def test_names_go_there_and_back(official, network, full_size):
     "theirs, network, ours",
     [
         ("mapping.fc1.weight", "G", "mapping.layers.1.weight"),
-        ("synthesis.tri_plane_decoder.b4.const", "G", "decoder.blocks.0.const"),
+        ("synthesis.tri_plane_decoder.b4.const", "G", "field.decoder.blocks.0.const"),
         (
             "synthesis.tri_plane_decoder.b16.torgb.affine.bias",
             "G",
-            "decoder.blocks.2.to_image.affine.bias",
+            "field.decoder.blocks.2.to_image.affine.bias",
         ),
         ("b256.fromrgb.weight", "D", "from_image.weight"),
         ("b128.fromrgb.weight", "D", "unused_from_image.0.weight"),

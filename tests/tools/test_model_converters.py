@@ -181,7 +181,8 @@ def test_every_stored_field_reaches_the_config():
     stored = resolved_config()
     config = model_config(stored, FEATURE_DIM)
     generator = config["generator"]
-    assert generator["planes"] == dict(resolution=8, feature_dim=4, cbase=64, cmax=8)
+    planes = dict(resolution=8, feature_dim=4, cbase=64, cmax=8)
+    assert {name: generator["field"][name] for name in planes} == planes
     assert generator["camera_prior"]["yaw"] == dict(dist="truncnorm", mean=0.0, std=0.4, min=-1.0, max=1.0)
     assert generator["camera_prior"]["radius"] == 1.05
     assert generator["camera_prior"]["look_at_pitch"] == dict(dist="spherical_uniform", min=0.3, max=3.14)
@@ -189,7 +190,7 @@ def test_every_stored_field_reaches_the_config():
     assert generator["camera_generator"]["adjust"] == ["angles", "fov", "look_at"]
     assert generator["depth_adaptor"]["identity_prob"] == dict(start=1 / 3, end=0.2, over_kimg=1000)
     assert generator["renderer"]["density_noise"] == dict(start=0.7, end=0.0, over_kimg=300)
-    assert generator["marching"]["last_back"] and generator["marching"]["near"] == 0.8
+    assert generator["renderer"]["last_back"] and generator["renderer"]["near"] == 0.8
     assert config["discriminator"]["low_precision_blocks"] == 0 and config["discriminator"]["clamp"] is None
     assert config["r1"]["gamma"] == 0.3
     assert config["distillation"]["weight"] == dict(start=0.5, end=0.0, over_kimg=700)
