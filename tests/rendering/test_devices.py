@@ -38,7 +38,7 @@ def test_rays_are_drawn_and_rendered_there(marcher):
     draws = RayDraws.random(origins, options, noise=0.5)
     assert device_of(draws) == device_of(RayDraws.deterministic(origins, options)) == {META}
     out = render_rays(grey, origins, directions, options, draws)
-    assert out.rgb.device == out.depth.device == META and out.rgb.shape == (2, 9, 3)
+    assert out.features.device == out.depth.device == META and out.features.shape == (2, 9, 3)
 
 
 def test_cameras_patches_and_projections_stay_there():
@@ -56,4 +56,4 @@ def test_double_precision_stays_double():
     options = RayMarching(num_coarse=5, num_fine=0)
     draws = RayDraws(torch.rand(2, 9, 5).double(), torch.zeros(2, 9, 0).double())
     out = render_rays(grey, origins, directions, options, draws)
-    assert {t.dtype for t in (camera_to_world(camera), directions, out.rgb, out.depth)} == {torch.float64}
+    assert {t.dtype for t in (camera_to_world(camera), directions, out.features, out.depth)} == {torch.float64}

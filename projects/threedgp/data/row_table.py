@@ -100,7 +100,7 @@ class RowTable:
         if not len(broken):
             return
         first = int(broken[0])
-        lines = names_path(self.path).read_text(encoding="utf-8").splitlines()
+        lines = read_names(names_path(self.path))
         name = lines[first] if first < len(lines) else "?"
         raise ValueError(
             f"{self.field}={str(self.path)!r}: {len(broken)} of {len(self)} rows hold NaN or infinity, the "

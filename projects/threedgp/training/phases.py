@@ -1,4 +1,4 @@
-"""The three phases of a training step: what is minimised (method section 9).
+"""The three phases of a training step: what is minimised (docs/method.md, section 9).
 
 A phase is a function of what was drawn and of the training time. It may be shown a part of the batch;
 whatever depends on the whole of it, over all processes, is an argument.
