@@ -137,7 +137,7 @@ def test_weights_go_on_to_other_classes_and_to_none(tmp_path, trained, classes, 
     run = start(tmp_path / "run", data_root, source, tiny_runs.model(strict_load=False, **model), **data)
     run.train()
     assert run.model.num_classes == classes and run.model.images_seen == 4
-    assert not torch.equal(run.model.generator.mlp.out.weight, old.generator.mlp.out.weight)
+    assert not torch.equal(run.model.generator.field.mlp.out.weight, old.generator.field.mlp.out.weight)
     with pytest.raises(ValueError, match=r"model\.strict_load=False"):
         start(tmp_path / "strict", data_root, source, tiny_runs.model(**model), **data).train()
 
@@ -181,7 +181,7 @@ def test_every_schedule_is_where_the_start_says_and_the_average_stays(tmp_path, 
     run.train()
     generator, model = run.model.generator, run.model
     assert seen["kimg"] == begins
-    assert seen["schedule/density_noise"] == pytest.approx(generator.density_noise(begins))
+    assert seen["schedule/density_noise"] == pytest.approx(generator.renderer.density_noise(begins))
     assert seen["schedule/blur_sigma"] == pytest.approx(model.blur_fade.sigma(begins))
     assert seen["schedule/patch_beta"] == pytest.approx(model.patch_sampler.beta(begins))
     assert seen["schedule/depth_identity_prob"] == pytest.approx(
@@ -190,7 +190,7 @@ def test_every_schedule_is_where_the_start_says_and_the_average_stays(tmp_path, 
     assert seen["schedule/CameraEMDRegularizer"] == pytest.approx(model.camera_regularizers[0].ramp(begins))
     decay = 0.5 ** (4 / 500)
     assert model.generator_ema.decay == pytest.approx(decay)
-    name = "mlp.out.weight"
+    name = "field.mlp.out.weight"
     loaded, now = old.generator_ema.module.state_dict()[name], generator.state_dict()[name]
     averaged = model.generator_ema.module.state_dict()[name]
     torch.testing.assert_close(averaged, decay * loaded + (1 - decay) * now)

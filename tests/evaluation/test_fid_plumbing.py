@@ -55,14 +55,14 @@ def red_model() -> nn.Module:
     """A ThreeDGP whose averaged generator makes nothing but red."""
     model = MODELS.build(tiny_runs.model())
     generator = model.generator_ema.module
-    forward = generator.forward
+    generate = generator.generate
 
     def red(*args, **kwargs):
-        output = forward(*args, **kwargs)
+        output = generate(*args, **kwargs)
         rgb = torch.tensor([1.0, -1.0, -1.0])[:, None, None].expand_as(output.rgb)
         return dataclasses.replace(output, rgb=rgb)
 
-    generator.forward = red
+    generator.generate = red
     return model
 
 

@@ -56,4 +56,6 @@ def test_double_precision_stays_double():
     options = RayMarching(num_coarse=5, num_fine=0)
     draws = RayDraws(torch.rand(2, 9, 5).double(), torch.zeros(2, 9, 0).double())
     out = render_rays(grey, origins, directions, options, draws)
-    assert {t.dtype for t in (camera_to_world(camera), directions, out.features, out.depth)} == {torch.float64}
+    assert {t.dtype for t in (camera_to_world(camera), directions, out.features, out.depth)} == {
+        torch.float64
+    }

@@ -10,7 +10,6 @@ import pytest
 from projects.threedgp.studies import prepare, toy_networks
 from projects.threedgp.studies.arms import DEPTH_FOLDER, INEXACTNESS
 from tests.studies.conftest import NUM_SCENES
-from tools.data import compute_features, make_toy_scenes
 
 
 @pytest.fixture
@@ -21,11 +20,11 @@ def folder(prepared, tmp_path):
 
 @pytest.fixture
 def called(monkeypatch):
-    """Names and arguments of the tools that are called, none of which runs."""
+    """Names and arguments of what is called to make something, none of which runs."""
     calls = {}
-    for tool in (make_toy_scenes, toy_networks, compute_features):
-        name = tool.__name__.split(".")[-1]
-        monkeypatch.setattr(tool, "main", lambda argv, name=name: calls.update({name: argv}))
+    monkeypatch.setattr(toy_networks, "main", lambda argv: calls.update(toy_networks=argv))
+    for name in ("write_dataset", "write_features"):
+        monkeypatch.setattr(prepare, name, lambda *args, name=name: calls.update({name: args}))
     monkeypatch.setattr(
         prepare, "write_inexact_depth", lambda data, out, level: calls.update({out.name: [data, level]})
     )
@@ -88,7 +87,7 @@ def test_networks_of_other_settings_and_lost_files_are_made_again(folder, small,
 def test_features_that_are_older_than_the_teacher_are_computed_again(folder, small, called):
     (folder / "networks" / "teacher.pth").touch()
     prepare.main([str(folder), *small])
-    assert list(called) == ["compute_features"]
+    assert list(called) == ["write_features"]
 
 
 def test_missing_depth_is_written_alone(folder, small, called):

@@ -32,7 +32,7 @@ def quickstart(*arguments, cwd, root=ROOT, **env):
     ("arguments", "message"),
     [
         (["missing"], "PHOTOS_DIR 'missing' is no folder"),
-        (["empty"], "holds no jpg, png, webp, bmp or tiff file"),
+        (["empty"], "holds no jpg, png, webp, bmp, tif, gif, avif, ... file"),
         (["empty", "other"], "one PHOTOS_DIR is wanted, got 'empty' and 'other'"),
         (["empty", "--depth-model"], "--depth-model wants a folder or a hub name"),
         (["--depth-model", "x"], "--depth-model goes with PHOTOS_DIR"),

@@ -52,7 +52,7 @@ def line_of(tool, files, capsys, *argv):
         (["@small.py", "--cfg-options", "modle.r1=None"], "no 'modle' in the config; did you mean 'model'?"),
         (
             ["@small.py", "--cfg-options", "model.generator.mlp_hiden_dim=8", NO_TABLE],
-            "model.generator: ThreeDGPGenerator takes no 'mlp_hiden_dim'; did you mean 'mlp_hidden_dim'?",
+            "generator: got an unknown argument 'mlp_hiden_dim'; did you mean 'field.mlp_hidden_dim'?",
         ),
         (
             ["@small.py", "--cfg-options", "train_cfg.total_kimgs=8", NO_TABLE],

@@ -246,7 +246,8 @@ def test_a_checkpoint_of_another_config_is_refused():
     state = build(num_classes=None).state_dict()
     with pytest.raises(ValueError, match=r"another config.*\n.*mapping.embed.bias"):
         build().load_state_dict(state, strict=False)
-    wide = build(generator=dict(field=dict(mlp_hidden_dim=8))).state_dict()
+    field = tiny_model_config()["generator"]["field"]
+    wide = build(generator=dict(field=field | dict(mlp_hidden_dim=8))).state_dict()
     with pytest.raises(ValueError, match=r"mlp\.hidden\.weight.*instead of"):
         build().load_state_dict(wide, strict=False)
 

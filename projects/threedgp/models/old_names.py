@@ -1,5 +1,6 @@
 """Configs and checkpoints of before the generator was made of parts: their names, and the present ones."""
 
+import difflib
 from collections.abc import Mapping
 from typing import Any
 
@@ -31,7 +32,9 @@ def with_old_keys(parts: Mapping[str, Config], old: Mapping[str, Any]) -> dict[s
     changed = {name: dict(config) for name, config in parts.items()}
     for key, value in old.items():
         if key not in _KEYS:
-            raise TypeError(f"generator: got an unknown argument {key!r}")
+            close = difflib.get_close_matches(key, [*_KEYS, *parts], n=1)
+            hint = f"; did you mean {_KEYS.get(close[0], close[0])!r}?" if close else ""
+            raise TypeError(f"generator: got an unknown argument {key!r}{hint}")
         part, _, name = _KEYS[key].partition(".")
         _merge(changed[part], {name: value} if name else value or {})
     return changed

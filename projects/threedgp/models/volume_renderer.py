@@ -1,4 +1,4 @@
-"""Volume renderer: rays through a radiance field, in chunks where memory would not do (docs/method.md, section 5)."""
+"""Volume renderer: rays through a field, in chunks where memory would not do (docs/method.md, section 5)."""
 
 from typing import Any
 

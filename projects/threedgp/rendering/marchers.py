@@ -1,4 +1,4 @@
-"""Two rules of volume rendering: where samples lie on a ray, and what they add up to (docs/method.md, section 5).
+"""Volume rendering's rules: where samples lie on a ray, and what they add up to (docs/method.md, section 5).
 
 ``ClassicalMarcher`` is that of NeRF, each sample filling the interval behind it; ``MipMarcher`` averages
 neighbouring samples, as EG3D does. Features may have any number of channels.

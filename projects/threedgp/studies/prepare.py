@@ -8,12 +8,15 @@ alone and can be learned, and the cameras are a narrower choice than the prior o
 
 import argparse
 import json
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from tools.data import compute_features, make_toy_scenes
+import torch
 
-from ..scenes import write_inexact_depth
+from ..data.features import FeatureLoading, write_features
+from ..models.teacher import TimmTeacher
+from ..scenes import ToyDataset, ToySettings, parse_distribution, write_dataset, write_inexact_depth
 from . import toy_networks
 from .arms import DEPTH_FOLDER, INEXACTNESS
 
@@ -22,7 +25,8 @@ NETWORK_FILES = {
     "extractor": "extractor.ts",
     "depth_estimator": "depth_estimator.ts",
 }
-SCENES = {"seed": 0, "object_yaw": "constant:0", "yaw": "normal:0:0.5"}
+SEED = 0
+DISTRIBUTIONS = {"object_yaw": "constant:0", "yaw": "normal:0:0.5"}
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -55,9 +59,12 @@ def make_scenes(data: Path, num: int, resolution: int) -> None:
     Raises:
         ValueError: If others are there.
     """
-    wanted = {"num": num, "resolution": resolution, **SCENES}
+    wanted = {"num": num, "resolution": resolution, "seed": SEED, **DISTRIBUTIONS}
     if not (data / "meta.json").is_file():
-        make_toy_scenes.main([str(data), *as_flags(wanted)])
+        yaw, object_yaw = (parse_distribution(DISTRIBUTIONS[name], name) for name in ("yaw", "object_yaw"))
+        settings = ToySettings(yaw=yaw, object_yaw=object_yaw)
+        scenes = ToyDataset(num, resolution, SEED, "corrupted", settings)
+        write_dataset(data, scenes, os.cpu_count() or 1)
     meta = json.loads((data / "meta.json").read_text())
     meta = {"inexactness": 1.0, **meta}
     wanted["inexactness"] = 1.0
@@ -87,13 +94,10 @@ def make_features(data: Path, teacher: Path, resolution: int) -> None:
     features = data / "teacher.npy"
     if features.is_file() and features.stat().st_mtime >= teacher.stat().st_mtime:
         return
-    options = {
-        "model": toy_networks.TEACHER,
-        "checkpoint": teacher,
-        "image-size": toy_networks.TEACHER_SIZE,
-        "resolution": resolution,
-    }
-    compute_features.main([str(data / "train"), str(features), *as_flags(options)])
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    network = TimmTeacher(toy_networks.TEACHER, str(teacher), image_size=toy_networks.TEACHER_SIZE)
+    loading = FeatureLoading(str(data / "train"), resolution, workers=min(8, os.cpu_count() or 1))
+    write_features(network.to(device), loading, features, device)
 
 
 def as_flags(options: Mapping[str, object]) -> list[str]:

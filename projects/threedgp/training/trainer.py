@@ -1,4 +1,4 @@
-"""One step of training: its phases in their order, and how each is optimised (docs/method.md, sections 9 and 10)."""
+"""One step: its phases in their order, and how each is optimised (docs/method.md, sections 9 and 10)."""
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext

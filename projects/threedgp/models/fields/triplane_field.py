@@ -1,4 +1,4 @@
-"""Tri-plane field: style codes to radiance fields of three planes and a small MLP (docs/method.md, section 4)."""
+"""Tri-plane field: style codes to radiance fields of planes and a small MLP (docs/method.md, section 4)."""
 
 from dataclasses import dataclass
 
