@@ -12,11 +12,10 @@ from ..evaluation import SeededEvaluator, check_evaluation
 from ..training.state_dicts import unwrap
 
 
-@LOOPS.register_module()
-class SeededValLoop(MultiValLoop):
-    """The toolkit's validation with a ``SeededEvaluator``.
+class _Seeded:
+    """What both loops add to the toolkit's: a ``SeededEvaluator``, checked when the loop is built.
 
-    Building it, which the Runner does before it trains, checks what all validations will need, see
+    Building a loop, which the Runner does before it trains, checks what all evaluations will need, see
     ``check_evaluation``. Training goes on with the random numbers that it would have without validation.
 
     Args:
@@ -29,34 +28,26 @@ class SeededValLoop(MultiValLoop):
         ValueError: If a metric cannot be measured with this data or model.
     """
 
+    runner: Runner
+    evaluators: list[Evaluator]
+    dataloaders: list[DataLoader]
+
     def __init__(self, runner: Runner, dataloader: Any, evaluator: Any, **kwargs: Any) -> None:
-        super().__init__(runner, dataloader, evaluator, **kwargs)
+        super().__init__(runner, dataloader, evaluator, **kwargs)  # type: ignore[call-arg]
         check_evaluators(runner, self.evaluators, self.dataloaders)
 
     def _build_evaluators(self, evaluator: Any) -> list[Evaluator]:
-        return seeded(super()._build_evaluators(evaluator), self.runner.seed)
+        return seeded(super()._build_evaluators(evaluator), self.runner.seed)  # type: ignore[misc]
 
 
 @LOOPS.register_module()
-class SeededTestLoop(MultiTestLoop):
-    """The toolkit's test with a ``SeededEvaluator``; see ``SeededValLoop``.
+class SeededValLoop(_Seeded, MultiValLoop):
+    """The toolkit's validation, a function of model, data and seed; see ``_Seeded``."""
 
-    Args:
-        runner: The runner, whose seed decides on the samples.
-        dataloader: Loader of the real images, or several, or configs.
-        evaluator: Evaluator of each loader, or configs; the toolkit's become ``SeededEvaluator``.
-        **kwargs: See the toolkit's loop.
 
-    Raises:
-        ValueError: If a metric cannot be measured with this data or model.
-    """
-
-    def __init__(self, runner: Runner, dataloader: Any, evaluator: Any, **kwargs: Any) -> None:
-        super().__init__(runner, dataloader, evaluator, **kwargs)
-        check_evaluators(runner, self.evaluators, self.dataloaders)
-
-    def _build_evaluators(self, evaluator: Any) -> list[Evaluator]:
-        return seeded(super()._build_evaluators(evaluator), self.runner.seed)
+@LOOPS.register_module()
+class SeededTestLoop(_Seeded, MultiTestLoop):
+    """The toolkit's test, a function of model, data and seed; see ``_Seeded``."""
 
 
 def seeded(evaluators: list[Evaluator], seed: int) -> list[Evaluator]:
