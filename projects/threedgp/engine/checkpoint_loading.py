@@ -144,7 +144,7 @@ def _named_by_pointer(folder: Path) -> Path | None:
     return Path(text) if text and "\0" not in text else None
 
 
-def _read_local(filename: str, map_location: Any | None = None) -> Any:
+def load_from_local(filename: str, map_location: Any | None = None) -> Any:
     """Load a checkpoint from a local file, whatever objects it holds, also those of the Runner.
 
     Since torch 2.6 ``torch.load`` refuses everything but tensors unless told otherwise; the Runner's
@@ -162,4 +162,4 @@ def _read_local(filename: str, map_location: Any | None = None) -> Any:
         raise ValueError(f"checkpoint: {filename!r} is cut, damaged or none ({error})") from error
 
 
-CheckpointLoader.register_scheme(prefixes="", loader=_read_local, force=True)
+CheckpointLoader.register_scheme(prefixes="", loader=load_from_local, force=True)
