@@ -1,5 +1,7 @@
 """A file is the old one or the new one."""
 
+import os
+
 import pytest
 
 from projects.threedgp.whole_files import whole_file
@@ -31,4 +33,4 @@ def test_the_data_is_on_the_disk_before_the_name_is_given(tmp_path, monkeypatch)
     monkeypatch.setattr("os.replace", lambda *names: order.append("replace"))
     with whole_file(path) as passing:
         passing.write_text("whole")
-    assert order == ["file.txt.tmp", "replace", tmp_path.name]
+    assert order == [f".file.{os.getpid()}.tmp.txt", "replace", tmp_path.name]

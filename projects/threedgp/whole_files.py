@@ -15,11 +15,12 @@ def whole_file(path: str | Path) -> Iterator[Path]:
         path: What the file becomes; its folder is made if it is missing.
 
     Yields:
-        The passing name, ``path`` with ``.tmp`` behind it. It is gone if the block fails.
+        The passing name: hidden, beside ``path``, of the same suffix, and this process's own, so that several
+        may write the same file. It is gone if the block fails.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    passing = path.with_name(f"{path.name}.tmp")
+    passing = path.with_name(f".{path.stem}.{os.getpid()}.tmp{path.suffix}")
     try:
         yield passing
         _sync(passing)

@@ -98,7 +98,7 @@ def test_an_empty_folder_has_none(tmp_path):
 
 def test_best_checkpoints_and_unfinished_files_are_no_candidates(tmp_path):
     folder = run_folder(tmp_path / "run", steps=(2,), last=None)
-    for name in ("best_FID_fid_iter_8.pth", "iter_9.pth.tmp"):
+    for name in ("best_FID_fid_iter_8.pth", ".iter_9.1.tmp.pth"):
         shutil.copy(folder / "iter_2.pth", folder / name)
     assert newest_whole_checkpoint(folder) == folder / "iter_2.pth"
 

@@ -8,7 +8,6 @@ import pytest
 from mmagic.registry import DATASETS
 from PIL import Image
 
-from projects.threedgp.evaluation import kept_statistics
 from projects.threedgp.evaluation.dataset_identity import dataset_digest
 from projects.threedgp.evaluation.kept_statistics import read_or_make
 from tests import tiny_runs
@@ -96,15 +95,15 @@ def test_what_is_no_longer_true_is_not_kept(tmp_path):
     assert kept(path, 1.0, keep=False) == 1.0 and not path.exists()
 
 
-def test_a_file_that_cannot_be_finished_leaves_the_old_one(tmp_path, monkeypatch):
+def test_a_file_that_cannot_be_finished_leaves_what_was_there(tmp_path, monkeypatch):
     path = tmp_path / "file.pkl"
-    kept(path, 1.0)
+    path.write_bytes(b"no pickle")
 
     def full_disk(*args):
         raise OSError("no space")
 
-    monkeypatch.setattr(kept_statistics.pickle, "dump", full_disk)
+    monkeypatch.setattr("os.replace", full_disk)
     with pytest.raises(OSError, match="no space"):
-        kept_statistics.write_whole(path, statistics(2.0))
+        kept(path, 2.0)
     monkeypatch.undo()
-    assert kept(path, 3.0) == 1.0
+    assert path.read_bytes() == b"no pickle" and [file.name for file in tmp_path.iterdir()] == ["file.pkl"]

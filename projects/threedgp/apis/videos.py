@@ -1,6 +1,5 @@
 """Video files that any player opens."""
 
-import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -8,6 +7,8 @@ from typing import Any
 import imageio.v2 as imageio
 import numpy as np
 from jaxtyping import UInt8
+
+from ..whole_files import whole_file
 
 
 def pad_to_even(frame: UInt8[np.ndarray, "h w 3"]) -> UInt8[np.ndarray, "even_h even_w 3"]:
@@ -30,14 +31,11 @@ def write_video(path: str | Path, frames: Iterable[np.ndarray], fps: float = 30)
     Raises:
         ValueError: If there are no frames.
     """
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.stem}.{os.getpid()}.mp4")
-    count = 0
-    try:
+    path, count = Path(path), 0
+    with whole_file(path) as passing:
         # A macro block of 1 keeps imageio from stretching frames to multiples of 16.
         writer: Any = imageio.get_writer(
-            temporary,
+            passing,
             format="FFMPEG",
             fps=fps,
             codec="libx264",
@@ -51,7 +49,4 @@ def write_video(path: str | Path, frames: Iterable[np.ndarray], fps: float = 30)
                 count += 1
         if not count:
             raise ValueError("frames: got none, wanted at least 1")
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
     return path

@@ -1,8 +1,6 @@
 """Files of statistics that took long to make: whole or absent, and read by one process for all."""
 
-import os
 import pickle
-import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,6 +8,8 @@ from typing import Any
 import numpy as np
 from mmengine.dist import broadcast_object_list, is_main_process
 from mmengine.logging import print_log
+
+from ..whole_files import whole_file
 
 Statistics = dict[str, Any]
 
@@ -40,7 +40,8 @@ def read_or_make(
     if not is_main_process():
         return None
     if made is not None and keep():
-        write_whole(path, made)
+        with whole_file(path) as passing:
+            passing.write_bytes(pickle.dumps(made))
     return made
 
 
@@ -62,17 +63,3 @@ def read_whole(path: Path, keys: Sequence[str]) -> Statistics | None:
         return statistics
     print_log(f"{path}: statistics that are not whole, made anew", "current")
     return None
-
-
-def write_whole(path: Path, statistics: Statistics) -> None:
-    """Write a file of statistics under a name of this process's own, and then give it the right one.
-
-    Args:
-        path: The file; its folder is made if it is missing.
-        statistics: Its content.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
-        pickle.dump(statistics, file)
-    os.chmod(file.name, 0o644)
-    os.replace(file.name, path)

@@ -1,6 +1,5 @@
 """Pictures of a study: convergence curves, cameras, and samples of all arms side by side."""
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from ..apis import ThreeDGPInferencer
 from ..engine.fixed_inputs import averaged_pose, draw_fixed_inputs
 from ..engine.pictures import captioned, colorize_depth, enlarge, image_grid, save_png
 from ..rendering import CAMERA_FIELDS
+from ..whole_files import whole_file
 from .runs import Run, arms_of
 
 CAMERA_LABELS = {"yaw": "yaw (rad)", "pitch": "pitch (rad)", "fov_deg": "field of view (deg)"}
@@ -119,9 +119,7 @@ def sample_grid(path: Path, runs: Sequence[Run], enlargement: int = 2) -> None:
 
 
 def save_figure(figure: Figure, path: Path) -> None:
-    """Writes a figure that is the old one or the new one, never half of it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
-    figure.savefig(unfinished, dpi=110)
+    """Write a figure, and close it."""
+    with whole_file(path) as passing:
+        figure.savefig(passing, dpi=110)
     plt.close(figure)
-    os.replace(unfinished, path)

@@ -15,8 +15,6 @@ The extractor is not the teacher, so that no model is judged by what it was taug
 
 import argparse
 import json
-import os
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -33,7 +31,7 @@ from ..command_line import existing_folder
 from ..data.images import read_depth_levels, read_image
 from ..evaluation import ordinal_error, scale_shift_invariant_rmse
 from ..scenes import CLASSES, ToySettings, encode_depth, render_scene
-from ..whole_files import write_text
+from ..whole_files import whole_file, write_text
 
 TEACHER = "test_resnet"
 TEACHER_SIZE = 48
@@ -226,20 +224,13 @@ def accuracy(logits: Tensor, scenes: Scenes) -> float:
     return (logits.argmax(dim=1) == scenes.label).float().mean().item()
 
 
-def save_atomically(save: Callable[[str], object], path: Path) -> None:
-    """Writes a file that is whole or absent."""
-    with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
-        save(file.name)
-    os.chmod(file.name, 0o644)
-    os.replace(file.name, path)
-
-
 def make_teacher(scenes: Scenes, held_out: Scenes, out: Path, epochs: int) -> dict:
     """Trains and writes the teacher; returns how good it is."""
     torch.manual_seed(1)
     teacher = TeacherClassifier()
     train(teacher, scenes, classifier_loss, epochs, "teacher")
-    save_atomically(lambda name: torch.save(teacher.network.state_dict(), name), out / "teacher.pth")
+    with whole_file(out / "teacher.pth") as passing:
+        torch.save(teacher.network.state_dict(), passing)
     return {"model": TEACHER, "held_out_accuracy": accuracy(in_batches(teacher, held_out.rgb), held_out)}
 
 
@@ -249,7 +240,8 @@ def make_extractor(scenes: Scenes, held_out: Scenes, out: Path, epochs: int) -> 
     extractor = ToyClassifier(scenes.rgb.shape[-1])
     train(extractor, scenes, extractor_loss, epochs, "extractor")
     script = torch.jit.script(extractor)
-    save_atomically(script.save, out / "extractor.ts")
+    with whole_file(out / "extractor.ts") as passing:
+        script.save(str(passing))
     bytes_ = ((held_out.rgb + 1) * 127.5).round().byte()
     return {"model": "ToyClassifier", "held_out_accuracy": accuracy(in_batches(script, bytes_), held_out)}
 
@@ -260,7 +252,8 @@ def make_depth_estimator(scenes: Scenes, held_out: Scenes, out: Path, epochs: in
     estimator = ToyDepthEstimator()
     train(estimator, scenes, depth_loss, epochs, "depth estimator")
     script = torch.jit.script(estimator)
-    save_atomically(script.save, out / "depth_estimator.ts")
+    with whole_file(out / "depth_estimator.ts") as passing:
+        script.save(str(passing))
     depth = in_batches(script, held_out.rgb)
     return {
         "model": "ToyDepthEstimator",
