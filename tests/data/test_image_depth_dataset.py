@@ -4,6 +4,8 @@ import json
 import logging
 import os
 import pickle
+import struct
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -287,6 +289,17 @@ def test_file_that_is_no_image_is_found(root):
     (root / "a" / "text.jpg").write_text("no image")
     with pytest.raises(ValueError, match=r"a/text.jpg: image is not readable"):
         ImageDepthDataset(str(root))
+
+
+@pytest.mark.parametrize("size", [(60_000, 60_000), (0, 9)])
+def test_an_image_that_would_fill_the_memory_or_has_no_pixel_is_found(root, size):
+    path = root / "a/huge.png"
+    add_image(path, depth=False)
+    data = path.read_bytes()
+    header = b"IHDR" + struct.pack(">II", *size) + data[24:29]
+    path.write_bytes(data[:12] + header + struct.pack(">I", zlib.crc32(header)) + data[33:])
+    with pytest.raises(ValueError, match=r"1 of \d+ images(.|\n)*a/huge.png: image is not readable"):
+        ImageDepthDataset(str(root), use_depth=False)
 
 
 def test_missing_depth_map_is_found(root):

@@ -35,6 +35,14 @@ def test_labels_are_read_from_the_file(tmp_path, form):
     assert labels.why_absent("00000/z.png") == "has no label in dataset.json"
 
 
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig"])
+def test_other_programs_ways_of_writing_are_read(tmp_path, encoding):
+    text = json.dumps({"labels": [["x.png", 2.0], ["ä.png", 0]]}, ensure_ascii=False)
+    (tmp_path / "dataset.json").write_text(text, encoding=encoding)
+    assert read_label_file(tmp_path).labels == {"x.png": 2, "ä.png": 0}
+    assert read_label_file(tmp_path).classes() == ("0", "1", "2")
+
+
 def test_names_of_classes_sort_as_they_count(tmp_path):
     classes = read_label_file(write(tmp_path, [["x.png", 10]])).classes()
     assert classes[2] == "02" and list(classes) == sorted(classes) and len(classes) == 11
@@ -74,6 +82,7 @@ def test_a_file_without_classes_says_what_it_holds(tmp_path, labels, remark):
         ([["x.png", 1.5]], "x.png has the label 1.5"),
         ([["x.png", "cat"]], 'x.png has the label "cat"'),
         ([["x.png", [1.0] * 24]], r"x.png has the label \[1.0, .*wanted .* a camera of 25 numbers"),
+        ([["x.png", 0.5]], "x.png has the label 0.5, wanted an int"),
         ([["x.png", 10**9]], "x.png has the label 1000000000"),
         ([["x.png", 1], ["x.png", 2]], "x.png has the labels 1 and 2, wanted one"),
         ([["x.png", 1], ["y.png", None]], "some images have classes and others none; wanted one kind"),

@@ -11,6 +11,7 @@ from PIL import Image
 
 import projects.threedgp  # noqa: F401
 from projects.threedgp.data.image_depth_dataset import ImageDepthDataset
+from projects.threedgp.data.table_origin import read_origin
 from projects.threedgp.models.teacher import TimmTeacher
 from tools.data import compute_features
 
@@ -61,7 +62,11 @@ def test_every_image_gets_the_feature_the_teacher_would_give_in_training(photos,
         info = dataset.get_data_info(i)
         expected = live_feature(photos, info["name"], weights)
         torch.testing.assert_close(info["teacher_feature"], expected, atol=1e-4, rtol=1e-4)
-    assert sorted(path.name for path in out.parent.iterdir()) == ["teacher.npy", "teacher.txt"]
+    assert sorted(path.name for path in out.parent.iterdir()) == [
+        "teacher.json",
+        "teacher.npy",
+        "teacher.txt",
+    ]
 
 
 def test_an_image_that_breaks_after_the_scan_gets_no_row(photos, tmp_path, weights, capsys):
@@ -74,6 +79,20 @@ def test_an_image_that_breaks_after_the_scan_gets_no_row(photos, tmp_path, weigh
     names = (tmp_path / "teacher.txt").read_text().splitlines()
     assert names == ["a/y.jpg", "b/deep/w.png", "b/v.png", "b/z.png"]
     assert "1 images were not readable" in capsys.readouterr().out
+
+
+def test_the_table_knows_its_origin(photos, tmp_path, weights):
+    run(photos, tmp_path / "teacher.npy", weights)
+    origin = read_origin(tmp_path / "teacher.npy")
+    assert (origin.model, origin.image_size, origin.resolution) == (MODEL, 32, 24)
+    torch.save(timm.create_model(MODEL).state_dict(), weights)
+    run(photos, tmp_path / "other.npy", weights)
+    other = read_origin(tmp_path / "other.npy")
+    assert other.weights != origin.weights and other.sizes == origin.sizes
+    settings = dict(conditional=False, use_depth=False, features=str(tmp_path / "teacher.npy"))
+    assert len(ImageDepthDataset(str(photos), resolution=24, **settings)) == 5
+    with pytest.raises(ValueError, match="computed at resolution 24, wanted 32"):
+        ImageDepthDataset(str(photos), resolution=32, **settings)
 
 
 def test_random_features_are_refused(photos, tmp_path, capsys):

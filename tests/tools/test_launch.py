@@ -104,6 +104,16 @@ def test_resume_is_off_automatic_or_from_a_path(config_path, tmp_path):
     assert resumed("--resume", checkpoint) == (True, str(checkpoint))
 
 
+def test_a_new_training_does_not_overwrite_an_earlier_one(config_path, tmp_path):
+    config = launch.load_config(arguments(train_tool, config_path, "--work-dir", tmp_path))
+    (tmp_path / "official.pth").touch()  # what is loaded may lie there
+    launch.prepare_training(config, None)
+    (tmp_path / "iter_2.pth").touch()
+    with pytest.raises(ValueError, match=r"--work-dir .*: holds a training already \(iter_2.pth\); --resume"):
+        launch.prepare_training(config, None)
+    launch.prepare_training(config, "auto")
+
+
 def test_processes_on_cpu_use_gloo_and_no_device(monkeypatch):
     started = []
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)

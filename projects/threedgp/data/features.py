@@ -17,6 +17,7 @@ from ..models.teacher import TimmTeacher
 from ..whole_files import whole_file
 from .image_depth_dataset import ImageDepthDataset
 from .row_table import names_path, write_names
+from .table_origin import Stamp, TableOrigin, digests_of, origin_path, stamps_of
 
 
 @dataclass(frozen=True)
@@ -68,11 +69,15 @@ class UnflippedImages(Dataset):
         """Path of an image, relative to the folder."""
         return self.images.get_data_info(index)["name"]
 
+    def stamps(self) -> list[Stamp]:
+        """What tells whether an image is still the same, of each."""
+        return stamps_of(self.images.data_root, [self.name(index) for index in range(len(self))])
+
 
 def write_features(teacher: TimmTeacher, loading: FeatureLoading, out: Path, device: str) -> tuple[int, int]:
     """Write the features of all readable images.
 
-    Row i of `out` (float32) belongs to line i of the list of names beside it.
+    Row i of `out` (float32) belongs to line i of the list of names beside it; a ``.json`` tells their origin.
 
     Args:
         teacher: Gives features (n, ``feature_dim``) of RGB in [-1, 1].
@@ -87,13 +92,26 @@ def write_features(teacher: TimmTeacher, loading: FeatureLoading, out: Path, dev
         ValueError: If images are unusable and are not to be skipped, or none is readable.
     """
     images = UnflippedImages(loading)
-    with whole_file(out) as rows, whole_file(names_path(out)) as names:
+    with (
+        whole_file(out) as rows,
+        whole_file(names_path(out)) as names,
+        whole_file(origin_path(out)) as origin,
+    ):
+        # Before they are read, so that what changes meanwhile is noticed.
+        stamps = images.stamps()
         written = _write_rows(teacher, images, loading, rows, device)
         if not written:
             raise ValueError(f"{out} is not written: no image was readable")
         _cut(rows, len(written))
         write_names(names, [images.name(index) for index in written])
+        _origin(teacher, loading, [stamps[index] for index in written]).write(origin)
     return len(written), len(images) - len(written)
+
+
+def _origin(teacher: TimmTeacher, loading: FeatureLoading, stamps: Sequence[Stamp]) -> TableOrigin:
+    return TableOrigin(
+        teacher.model, teacher.digest(), teacher.image_size, loading.resolution, *digests_of(stamps)
+    )
 
 
 def _write_rows(

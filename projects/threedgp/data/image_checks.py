@@ -71,7 +71,10 @@ def _read_header(file: BinaryIO, upright: bool) -> ImageHeader:
     start = file.read(24)
     # Depth maps are PNGs, so half of all files: reading the size directly is ten times as quick.
     if start.startswith(PNG_SIGNATURE) and start[12:16] == b"IHDR" and not (upright and _png_may_lie(file)):
-        return ImageHeader("PNG", *struct.unpack(">II", start[16:24]))
+        width, height = struct.unpack(">II", start[16:24])
+        # Pillow refuses what would fill the memory, and what has no pixel.
+        if 0 < width * height <= (Image.MAX_IMAGE_PIXELS or 0):
+            return ImageHeader("PNG", width, height)
     file.seek(0)
     with Image.open(file, formats=FORMATS) as image:
         width, height = image.size

@@ -23,6 +23,7 @@ from .images import EXTENSIONS, BadImageError, read_depth, read_image, shown
 from .labels import LABEL_FILE, Labels, labels_of, read_label_file, storage_remark
 from .listing import DEPTH_SUFFIX, evenly_spaced, list_files, shared_stems, stem_of
 from .row_table import ABSENT, RowTable
+from .table_origin import check_origin
 from .transforms import build_step
 
 NAMED_IN_REPORT = 20
@@ -132,6 +133,8 @@ class ImageDepthDataset(BaseDataset):
     def load_data_list(self) -> list[dict[str, Any]]:
         """Find the images, give them labels and table rows, and scan their files."""
         names = self._find_images()
+        if self.features is not None:
+            check_origin(self.features, self.data_root, self.resolution)
         labels = self._find_labels(names) if self.conditional else None
         samples = [self._sample(name, labels) for name in evenly_spaced(names, self.max_images)]
         problems = self._depth_problems(samples, shared_stems(names))

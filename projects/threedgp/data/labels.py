@@ -90,7 +90,7 @@ def read_label_file(root: str | Path) -> LabelFile | None:
     if not path.is_file():
         return None
     try:
-        entries = _entries(json.loads(path.read_text(encoding="utf-8")))
+        entries = _entries(json.loads(path.read_text(encoding="utf-8-sig")))
         return _as_label_file(path, entries)
     except (UnicodeDecodeError, RecursionError, json.JSONDecodeError) as error:
         raise ValueError(f"{shown(path)} is no JSON ({error})") from error
@@ -120,6 +120,8 @@ def _as_label_file(path: Path, entries: Iterable[tuple[str, Any]]) -> LabelFile:
     found: dict[str, Any] = {}
     for name, label in entries:
         name = str(PurePosixPath(name))  # "./a.png" is "a.png"
+        if isinstance(label, float) and label.is_integer():
+            label = int(label)  # as NumPy and pandas write classes
         if name in found and found[name] != label:
             raise _Malformed(
                 f"{shown(name)} has the labels {_brief(found[name])} and {_brief(label)}, wanted one"

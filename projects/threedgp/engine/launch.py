@@ -76,13 +76,23 @@ def prepare_training(config: Config, resume: str | None) -> None:
             checkpoint if there is one, a path continues from that checkpoint.
 
     Raises:
-        UserError: There is nothing for the discriminator to distil.
+        UserError: There is nothing for the discriminator to distil, or a new training would overwrite an
+            earlier one.
     """
     check_teacher(config)
     if resume is None:
+        _spare_earlier_training(Path(config.work_dir))
         return
     config.resume = True
     config.load_from = None if resume == "auto" else resume
+
+
+def _spare_earlier_training(folder: Path) -> None:
+    if earlier := next(folder.glob("iter_*.pth"), None):
+        raise UserError(
+            f"--work-dir {folder}: holds a training already ({earlier.name}); --resume continues it, another "
+            "--work-dir begins a new one"
+        )
 
 
 def join_processes(config: Config, launcher: str, local_rank: int | None = None) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import warnings
 from collections.abc import Callable
@@ -56,12 +57,19 @@ class TimmTeacher(nn.Module):
             _load_checkpoint(network, checkpoint)
         # In a tuple it is no sub-module: not trained, not wrapped, not saved.
         self._network = (network.eval().requires_grad_(False),)
-        self.image_size = image_size
+        self.model, self.image_size = model, image_size
         self.feature_dim: int = network.num_features
         statistics = timm.data.resolve_model_data_config(network)
         for name in ("mean", "std"):
             values = torch.tensor(statistics[name]).view(1, 3, 1, 1)
             self.register_buffer(name, values, persistent=False)
+
+    def digest(self) -> str:
+        """A short text that changes with the weights."""
+        known = hashlib.sha256()
+        for name, value in sorted(self.network.state_dict().items()):
+            known.update(name.encode() + value.cpu().contiguous().numpy().tobytes())
+        return known.hexdigest()[:32]
 
     @property
     def network(self) -> nn.Module:
