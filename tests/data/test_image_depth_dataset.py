@@ -5,6 +5,8 @@ import logging
 import os
 import pickle
 import struct
+import subprocess
+import sys
 import zlib
 from pathlib import Path
 
@@ -21,6 +23,7 @@ import projects.threedgp  # noqa: F401
 from projects.threedgp.data.image_depth_dataset import ImageDepthDataset
 from projects.threedgp.data.row_table import RowTable
 
+REPOSITORY = Path(__file__).resolve().parents[2]
 SIZE = (12, 10)  # width, height
 LOAD = [{"type": "LoadImage", "key": "gt"}, {"type": "LoadDepth"}]
 
@@ -260,6 +263,23 @@ def test_images_without_class_folders_are_an_error_if_conditional(tmp_path):
     add_image(tmp_path / "x.png")
     with pytest.raises(ValueError, match="conditional=False"):
         ImageDepthDataset(str(tmp_path))
+
+
+@pytest.mark.parametrize("field", ["resolution", "max_images"])
+@pytest.mark.parametrize("value", [0, -1])
+def test_a_size_below_one_is_an_error(root, field, value):
+    with pytest.raises(ValueError, match=f"{field}={value!r}: wanted None or a whole number, at least 1"):
+        ImageDepthDataset(str(root), **{field: value})
+
+
+def test_a_size_that_is_a_text_is_an_error(root):
+    """In a process of its own, as the tests check types before the dataset does."""
+    code = (
+        "import projects.threedgp; from projects.threedgp.data import ImageDepthDataset; "
+        f"ImageDepthDataset({str(root)!r}, resolution='abc')"
+    )
+    run = subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY, capture_output=True, text=True)
+    assert "ValueError: resolution='abc': wanted None or a whole number, at least 1" in run.stderr
 
 
 def test_unknown_value_of_on_bad_is_an_error(root):

@@ -94,7 +94,7 @@ def test_validation_interval_is_in_images_too(tmp_path, interval, iterations):
 
 
 def test_lengths_have_to_be_positive(tmp_path):
-    with pytest.raises(ValueError, match=r"total_kimg: got 0, wanted more than 0"):
+    with pytest.raises(ValueError, match=r"total_kimg: got 0, wanted a number, more than 0"):
         _ = runner(tmp_path, 0).train_loop
 
 

@@ -127,8 +127,10 @@ class ImageDepthDataset(BaseDataset):
             )
         if self.on_bad not in ("raise", "skip"):
             raise ValueError(f"on_bad={self.on_bad!r}: wanted 'raise' or 'skip'")
-        if self.max_images is not None and self.max_images < 1:
-            raise ValueError(f"max_images={self.max_images}: wanted None or at least 1")
+        for name in ("max_images", "resolution"):
+            value = getattr(self, name)
+            if value is not None and not (isinstance(value, int) and value >= 1):
+                raise ValueError(f"{name}={value!r}: wanted None or a whole number, at least 1")
 
     def load_data_list(self) -> list[dict[str, Any]]:
         """Find the images, give them labels and table rows, and scan their files."""

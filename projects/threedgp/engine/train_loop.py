@@ -61,8 +61,8 @@ class KimgTrainLoop(IterBasedTrainLoop):
         start_kimg: float | str | None = None,
     ) -> None:
         for name, value in (("total_kimg", total_kimg), ("val_interval_kimg", val_interval_kimg)):
-            if value is not None and value <= 0:
-                raise ValueError(f"train_cfg.{name}: got {value}, wanted more than 0")
+            if value is not None and not (isinstance(value, int | float) and value > 0):
+                raise ValueError(f"train_cfg.{name}: got {value!r}, wanted a number, more than 0")
         if start_kimg != CHECKPOINT and (isinstance(start_kimg, str) or (start_kimg or 0) < 0):
             raise ValueError(
                 f"train_cfg.start_kimg: got {start_kimg!r}, wanted a number from 0 on, {CHECKPOINT!r} or None"
