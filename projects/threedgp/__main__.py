@@ -32,7 +32,7 @@ def usage() -> str:
 
 
 def main(argv: Sequence[str] | None = None) -> int | None:
-    """Runs a command; 2 if there is none of that name."""
+    """Run a command; 2 if there is none of that name."""
     verb, *arguments = [*(sys.argv[1:] if argv is None else argv)] or ["--help"]
     if verb in ("-h", "--help"):
         print(usage())

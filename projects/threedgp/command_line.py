@@ -57,7 +57,7 @@ def make_parser(description: str | None) -> argparse.ArgumentParser:
 
 
 def add_checkpoint_arguments(parser: argparse.ArgumentParser) -> None:
-    """Adds `[CONFIG] CHECKPOINT`; a parser with them parses with `parse_intermixed_args`."""
+    """Add `[CONFIG] CHECKPOINT`; a parser with them parses with `parse_intermixed_args`."""
     parser.add_argument(
         "config", nargs="?", type=existing_file, help="a file of configs/ (default: as the checkpoint says)"
     )
@@ -65,7 +65,7 @@ def add_checkpoint_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def add_run_arguments(parser: argparse.ArgumentParser) -> None:
-    """Adds the arguments that training and evaluation share."""
+    """Add the arguments that training and evaluation share."""
     parser.add_argument("--work-dir", help="where results go (default: work_dirs/<config name>)")
     parser.add_argument(
         "--data-root",
@@ -78,7 +78,7 @@ def add_run_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def add_config_options(parser: argparse.ArgumentParser) -> None:
-    """Adds the argument that overrides parts of the config."""
+    """Add the argument that overrides parts of the config."""
     parser.add_argument(
         "--cfg-options",
         nargs="+",

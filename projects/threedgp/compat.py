@@ -80,7 +80,7 @@ class OptionalLoader(Loader):
         return self.loader.create_module(spec)
 
     def exec_module(self, module: ModuleType) -> None:
-        """Executes the module, or fills it with placeholders that say what it needs."""
+        """Execute the module, or fill it with placeholders that say what it needs."""
         try:
             self.loader.exec_module(module)
         except Exception as error:  # whatever an outdated or half-installed package raises

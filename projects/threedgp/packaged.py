@@ -17,7 +17,7 @@ def packaged_file(name: str, folders: Sequence[str], suffix: str) -> Path | None
 
 
 def with_packaged_files(arguments: Sequence[str]) -> list[str]:
-    """Replaces the names of a packaged config and checkpoint by their paths.
+    """Replace the names of a packaged config and checkpoint by their paths.
 
     Args:
         arguments: Of a command that begins with a config, and a checkpoint if it wants one. What exists as

@@ -144,7 +144,7 @@ def kimg_of_steps(curves: Mapping[str, Curve]) -> Callable[[Iterable[int]], np.n
 
 
 def draw_panel(axes: Axes, curves: Mapping[str, Curve], place: Placing) -> None:
-    """Draws the curves of one panel; wide positive ranges get a logarithmic axis."""
+    """Draw the curves of one panel; wide positive ranges get a logarithmic axis."""
     for name, curve in curves.items():
         steps = sorted(curve)
         marker = "." if len(steps) < 20 else None
@@ -157,7 +157,7 @@ def draw_panel(axes: Axes, curves: Mapping[str, Curve], place: Placing) -> None:
 
 
 def draw_camera(axes: Axes, mean: Curve, deviation: Curve, place: Placing) -> None:
-    """Draws the mean of a camera parameter within its standard deviation."""
+    """Draw the mean of a camera parameter within its standard deviation."""
     steps = sorted(mean.keys() & deviation.keys())
     middle, width = (np.array([curve[step] for step in steps]) for curve in (mean, deviation))
     axes.plot(place(steps), middle, marker="." if len(steps) < 20 else None, linewidth=1.5, label="mean")
@@ -175,7 +175,7 @@ def camera_curves(curves: Mapping[str, Curve]) -> dict[str, tuple[Curve, Curve]]
 
 
 def plot_curves(curves: Mapping[str, Curve], path: Path) -> None:
-    """Draws all curves into one picture.
+    """Draw all curves into one picture.
 
     Args:
         curves: Value by step for every name.

@@ -68,7 +68,7 @@ def make_runner(config: Config, name: str) -> Runner:
 
 
 def prepare_training(config: Config, resume: str | None) -> None:
-    """Sets where a training run starts from, if it can.
+    """Set where a training run starts from, if it can.
 
     Args:
         config: The config; changed in place.
@@ -96,7 +96,7 @@ def _spare_earlier_training(folder: Path) -> None:
 
 
 def join_processes(config: Config, launcher: str, local_rank: int | None = None) -> None:
-    """Makes the config fit for its launcher, and on CPU starts the process group as well.
+    """Make the config fit for its launcher, and on CPU start the process group as well.
 
     mmengine's launchers ask CUDA for a device in any case. Without CUDA the group is therefore made
     here, with gloo, before the Runner would do it, and DDP is told to place nothing on a device.
@@ -136,7 +136,7 @@ class _MetricsKeeper(Hook):
 
 
 def run_test(runner: Runner) -> dict[str, float]:
-    """Runs a runner's evaluation.
+    """Run a runner's evaluation.
 
     Args:
         runner: A runner with a test loop.
@@ -161,7 +161,7 @@ def about_test(runner: Runner) -> dict[str, str]:
 
 
 def save_metrics(metrics: Mapping[str, Any], folder: str | Path, **about: str) -> list[Path]:
-    """Writes metrics as `metrics.json` and as a Markdown table, `metrics.md`; rank 0 only.
+    """Write metrics as `metrics.json` and as a Markdown table, `metrics.md`; rank 0 only.
 
     Args:
         metrics: Values by name; numbers, or tensors and arrays of one element.

@@ -10,7 +10,7 @@ CAMERA_STREAM = 1
 
 
 def sample_camera(seed: int, index: int, settings: ToySettings) -> NDArray[np.float32]:
-    """Draws the camera of one image.
+    """Draw the camera of one image.
 
     Args:
         seed: Seed of the data set.
@@ -29,13 +29,13 @@ def sample_camera(seed: int, index: int, settings: ToySettings) -> NDArray[np.fl
 
 
 def spherical_to_cartesian(yaw: float, pitch: float, radius: float) -> NDArray[np.float64]:
-    """Returns the world point (3,) with this yaw and pitch (radians) and radius."""
+    """Return the world point (3,) with this yaw and pitch (radians) and radius."""
     sin_pitch = np.sin(pitch)
     return radius * np.array([-sin_pitch * np.sin(yaw), np.cos(pitch), sin_pitch * np.cos(yaw)])
 
 
 def camera_to_world(camera: ArrayLike) -> NDArray[np.float64]:
-    """Returns the matrix (3, 4) with columns right, up, backward, position of a packed camera."""
+    """Return the matrix (3, 4) with columns right, up, backward, position of a packed camera."""
     yaw, pitch, _, _, radius, *look_at = np.asarray(camera, dtype=np.float64)
     position = spherical_to_cartesian(yaw, pitch, radius)
     backward = position - spherical_to_cartesian(*look_at)
@@ -48,7 +48,7 @@ def camera_to_world(camera: ArrayLike) -> NDArray[np.float64]:
 def camera_rays(
     camera: ArrayLike, resolution: int, shift: tuple[float, float] = (0.0, 0.0)
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Returns one ray per pixel, row by row from the top left.
+    """Return one ray per pixel, row by row from the top left.
 
     The outermost pixel centres lie on the image border.
 

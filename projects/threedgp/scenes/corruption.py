@@ -12,7 +12,7 @@ MAX_VALUE = 65535
 
 
 def encode_depth(depth: NDArray, settings: ToySettings) -> NDArray[np.uint16]:
-    """Returns exact depth as 16-bit values: near is 0, far is 65535.
+    """Return exact depth as 16-bit values: near is 0, far is 65535.
 
     Args:
         depth: Distances (n, n) along the unit rays, clipped to [near, far].
@@ -23,7 +23,7 @@ def encode_depth(depth: NDArray, settings: ToySettings) -> NDArray[np.uint16]:
 
 
 def decode_depth(values: NDArray[np.uint16], settings: ToySettings) -> Array:
-    """Returns the depth (n, n) that ``encode_depth`` was given, to half a step of its 65535."""
+    """Return the depth (n, n) that ``encode_depth`` was given, to half a step of its 65535."""
     return settings.near + values / MAX_VALUE * (settings.far - settings.near)
 
 
@@ -57,7 +57,7 @@ def corrupt_depth(depth: NDArray, seed: int, index: int, settings: ToySettings) 
 
 
 def _bend(image: Array, strength: float, rng: np.random.Generator) -> Array:
-    """Moves image content by up to about 2 percent of the side times ``strength``, smoothly."""
+    """Move image content by up to about 2 percent of the side times ``strength``, smoothly."""
     side = len(image)
     grid = np.arange(side, dtype=np.float64)
     reach = strength * rng.uniform(0.0, 0.02) * side
@@ -69,12 +69,12 @@ def _bend(image: Array, strength: float, rng: np.random.Generator) -> Array:
 
 
 def _smooth_field(side: int, rng: np.random.Generator) -> Array:
-    """Returns a low-frequency field (side, side) with values around [-1, 1]."""
+    """Return a low-frequency field (side, side) with values around [-1, 1]."""
     field = cv2.resize(rng.uniform(-1, 1, (4, 4)), (side, side), interpolation=cv2.INTER_CUBIC)
     return np.asarray(field, dtype=np.float64)
 
 
 def _plane(side: int, rng: np.random.Generator) -> Array:
-    """Returns a plane (side, side) that recedes upwards, tilted a little to one side."""
+    """Return a plane (side, side) that recedes upwards, tilted a little to one side."""
     position = np.linspace(0, 1, side)
     return rng.uniform(0.6, 1.0) * position[::-1, None] + rng.uniform(-0.3, 0.3) * position

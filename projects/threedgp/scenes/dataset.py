@@ -59,11 +59,11 @@ class ToyDataset:
             raise ValueError(f"depth: got {self.depth!r}, wanted one of {DEPTH_KINDS}")
 
     def image_path(self, index: int) -> str:
-        """Returns the path of an image relative to the folder ``train``."""
+        """Return the path of an image relative to the folder ``train``."""
         return f"{CLASSES[index % len(CLASSES)]}/{index:06d}.png"
 
     def meta(self) -> dict[str, object]:
-        """Returns the content of ``meta.json``."""
+        """Return the content of ``meta.json``."""
         return {
             "generator": GENERATOR,
             "num": self.num,
@@ -78,7 +78,7 @@ class ToyDataset:
 
 
 def write_dataset(out: Path, dataset: ToyDataset, workers: int = 1, overwrite: bool = False) -> None:
-    """Renders a data set into a folder that appears only when it is complete.
+    """Render a data set into a folder that appears only when it is complete.
 
     Args:
         out: The folder to create.
@@ -103,7 +103,7 @@ def write_dataset(out: Path, dataset: ToyDataset, workers: int = 1, overwrite: b
 
 
 def write_inexact_depth(data: Path, out: Path, inexactness: float) -> None:
-    """Writes other depth maps for the images of a data set, into a folder that appears when it is complete.
+    """Write other depth maps for the images of a data set, into a folder that appears when it is complete.
 
     Args:
         data: A folder of ``write_dataset``.
@@ -137,7 +137,7 @@ def _read_depth(path: Path) -> NDArray[np.uint16]:
 
 
 def _write_images(folder: Path, dataset: ToyDataset, workers: int) -> NDArray[np.float32]:
-    """Writes all images and returns their cameras (num, 8)."""
+    """Write all images and return their cameras (num, 8)."""
     task = partial(_write_image, folder, dataset)
     indices = range(dataset.num)
     progress = partial(tqdm, total=dataset.num, unit="image", desc="toy scenes")
@@ -148,7 +148,7 @@ def _write_images(folder: Path, dataset: ToyDataset, workers: int) -> NDArray[np
 
 
 def _write_image(folder: Path, dataset: ToyDataset, index: int) -> NDArray[np.float32]:
-    """Writes one image with its two depth maps and returns its camera (8,)."""
+    """Write one image with its two depth maps and return its camera (8,)."""
     settings = dataset.settings
     image = render_scene(dataset.seed, index, dataset.resolution, settings=settings)
     exact = beside = encode_depth(image.depth, settings)

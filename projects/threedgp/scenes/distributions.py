@@ -41,7 +41,7 @@ class Distribution:
         return self.values[-2], self.values[-1]
 
     def sample(self, rng: np.random.Generator) -> float:
-        """Returns one draw; every kind takes exactly one number from ``rng``."""
+        """Return one draw; every kind takes exactly one number from ``rng``."""
         u = rng.random()
         if self.kind == "constant":
             return self.values[0]
@@ -56,7 +56,7 @@ class Distribution:
 
 
 def parse_distribution(text: str, flag: str, low: float = -math.inf, high: float = math.inf) -> Distribution:
-    """Reads a distribution and checks that all its draws stay inside an open interval.
+    """Read a distribution and check that all its draws stay inside an open interval.
 
     Args:
         text: For example ``uniform:10:30``; the forms are in ``FORMS``.

@@ -16,7 +16,7 @@ INK = (60, 60, 60)
 
 
 def contact_sheet(folder: Path, images: Sequence[str]) -> NDArray[np.uint8]:
-    """Draws the first images of a data set with their depth, near bright and far dark.
+    """Draw the first images of a data set with their depth, near bright and far dark.
 
     Args:
         folder: The data set's folder.
@@ -31,7 +31,7 @@ def contact_sheet(folder: Path, images: Sequence[str]) -> NDArray[np.uint8]:
 
 
 def _block(folder: Path, images: Sequence[str]) -> NDArray[np.uint8]:
-    """Draws one row of images and their depth, under the names of their classes."""
+    """Draw one row of images and their depth, under the names of their classes."""
     # Not at the top: the processes that render would load the toolkit for it.
     from ..data.images import read_depth_levels, read_image
 

@@ -59,7 +59,7 @@ def render_scene(
     camera: ArrayLike | None = None,
     settings: ToySettings | None = None,
 ) -> RenderedScene:
-    """Renders image ``index`` of the data set with this seed, from its own or any other camera.
+    """Render image ``index`` of the data set with this seed, from its own or any other camera.
 
     Args:
         seed: Seed of the data set.
@@ -86,7 +86,7 @@ def render_scene(
 
 
 def render_colour(scene: Scene, camera: ArrayLike, resolution: int) -> NDArray[np.uint8]:
-    """Returns the image (resolution, resolution, 3): the mean of 2x2 samples in linear light."""
+    """Return the image (resolution, resolution, 3): the mean of 2x2 samples in linear light."""
     rays = [camera_rays(camera, resolution, shift) for shift in SHIFTS]
     origin, directions = rays[0][0], np.concatenate([ray[1] for ray in rays])
     colours = shade(scene, origin, directions, trace(scene, origin, directions))
@@ -121,7 +121,7 @@ def trace(scene: Scene, origins: Array, directions: Array) -> Hits:
 
 
 def shade(scene: Scene, origin: Array, directions: Array, hits: Hits) -> Array:
-    """Returns linear colours (n, 3) of rays from one origin (1, 3) and what they hit."""
+    """Return linear colours (n, 3) of rays from one origin (1, 3) and what they hit."""
     look = scene.look
     rise = np.clip(directions[:, 1:2] / 0.25, 0, 1) ** 0.7
     colours = look.horizon + rise * (look.zenith - look.horizon)
@@ -146,14 +146,14 @@ def shade(scene: Scene, origin: Array, directions: Array, hits: Hits) -> Array:
 
 
 def _near_object(scene: Scene, origins: Array, directions: Array) -> NDArray[np.int64]:
-    """Returns the numbers of the rays that meet the ball around the object."""
+    """Return the numbers of the rays that meet the ball around the object."""
     along, square = dot(origins, directions), dot(origins, origins)
     limit = scene.bounding_radius**2
     return np.flatnonzero((square - along**2 < limit) & ((along < 0) | (square < limit)))
 
 
 def _sunlight(scene: Scene, points: Array, normals: Array) -> Array:
-    """Returns the cosine (n,) between normal and sun, 0 where the sun is hidden."""
+    """Return the cosine (n,) between normal and sun, 0 where the sun is hidden."""
     lit = np.maximum(normals @ scene.look.to_light, 0)
     origins = points + SHADOW_OFFSET * normals
     to_light = np.broadcast_to(scene.look.to_light, points.shape)
@@ -167,7 +167,7 @@ def _sunlight(scene: Scene, points: Array, normals: Array) -> Array:
 
 
 def _ambient(scene: Scene, normals: Array) -> Array:
-    """Returns the light (n, 3) from sky above and ground below."""
+    """Return the light (n, 3) from sky above and ground below."""
     up = 0.5 + 0.5 * normals[:, 1:2]
     sky = 0.5 * scene.look.horizon + 0.1 * scene.look.zenith
     bounce = 0.45 * scene.look.ground.colours.mean(0)
@@ -175,7 +175,7 @@ def _ambient(scene: Scene, normals: Array) -> Array:
 
 
 def _contact_shadow(scene: Scene, points: Array) -> Array:
-    """Returns the share (n,) of light that the object leaves on the ground next to it."""
+    """Return the share (n,) of light that the object leaves on the ground next to it."""
     first = scene.parts[0]
     x, _, z = first.to_local(points, points=True).T
     distance = first.solid.ground_distance(x, z)
@@ -183,7 +183,7 @@ def _contact_shadow(scene: Scene, points: Array) -> Array:
 
 
 def _highlight(scene: Scene, directions: Array, normals: Array) -> Array:
-    """Returns the strength (n,) of a Blinn-Phong highlight."""
+    """Return the strength (n,) of a Blinn-Phong highlight."""
     half = _unit(scene.look.to_light - directions)
     return scene.look.gloss * np.maximum(dot(half, normals), 0) ** 40
 

@@ -34,13 +34,13 @@ class Part:
     yaw: float
 
     def to_local(self, vectors: Array, points: bool) -> Array:
-        """Returns world points or directions (n, 3) in the frame of the solid."""
+        """Return world points or directions (n, 3) in the frame of the solid."""
         x, y, z = vectors.T
         cos, sin = np.cos(self.yaw), np.sin(self.yaw)
         return np.stack([cos * x - sin * z, y - self.base * points, sin * x + cos * z], axis=1)
 
     def to_world(self, directions: Array) -> Array:
-        """Returns directions (n, 3) of the solid's frame in the world."""
+        """Return directions (n, 3) of the solid's frame in the world."""
         x, y, z = directions.T
         cos, sin = np.cos(self.yaw), np.sin(self.yaw)
         return np.stack([cos * x + sin * z, y, cos * z - sin * x], axis=1)
@@ -88,7 +88,7 @@ class Scene:
 
 
 def sample_scene(seed: int, index: int, settings: ToySettings) -> Scene:
-    """Draws the scene of one image; the class is ``index`` modulo the number of classes.
+    """Draw the scene of one image; the class is ``index`` modulo the number of classes.
 
     Args:
         seed: Seed of the data set.
@@ -111,7 +111,7 @@ def sample_scene(seed: int, index: int, settings: ToySettings) -> Scene:
 
 
 def _sample_solid(rng: np.random.Generator, kind: str, name: str) -> Solid:
-    """Draws a solid; the parts of a stack are smaller so that the whole keeps its size."""
+    """Draw a solid; the parts of a stack are smaller so that the whole keeps its size."""
     size = rng.uniform(0.18, 0.25) if kind == name else rng.uniform(0.125, 0.15)
     top = name.startswith(f"{kind}_on_")
     if kind == "sphere":
@@ -129,7 +129,7 @@ def _sample_solid(rng: np.random.Generator, kind: str, name: str) -> Solid:
 
 
 def _sample_look(rng: np.random.Generator, ground_hue: float) -> Look:
-    """Draws ground, sky and light; the light comes from the left of a camera at yaw 0."""
+    """Draw ground, sky and light; the light comes from the left of a camera at yaw 0."""
     azimuth, elevation = rng.uniform(-1.1, -0.5), rng.uniform(0.7, 1.0)
     to_light = [np.sin(azimuth), np.tan(elevation), np.cos(azimuth)]
     sky_hue = 0.57 + rng.normal() * 0.04 if rng.random() < 0.7 else rng.uniform(0.75, 1.1)

@@ -50,13 +50,13 @@ class ToySettings:
             raise ValueError(f"inexactness: got {self.inexactness}, wanted a value of at least 0")
 
     def as_dict(self) -> dict[str, float | str]:
-        """Returns the settings as plain values; distributions as their text form."""
+        """Return the settings as plain values; distributions as their text form."""
         values = {item.name: getattr(self, item.name) for item in fields(self)}
         return {k: str(v) if isinstance(v, Distribution) else v for k, v in values.items()}
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "ToySettings":
-        """Returns the settings of ``as_dict`` or of a ``meta.json``; other entries are ignored.
+        """Return the settings of ``as_dict`` or of a ``meta.json``; other entries are ignored.
 
         Data sets from before ``inexactness`` have 1.
         """

@@ -30,11 +30,11 @@ class Solid(Protocol):
         ...
 
     def intersect(self, origins: Array, directions: Array) -> tuple[Array, Array]:
-        """Returns the first hit t (n,) and the normals (n, 3)."""
+        """Return the first hit t (n,) and the normals (n, 3)."""
         ...
 
     def ground_distance(self, x: Array, z: Array) -> Array:
-        """Returns the distance (n,) of ground points from where the solid touches the ground."""
+        """Return the distance (n,) of ground points from where the solid touches the ground."""
         ...
 
 
@@ -118,7 +118,7 @@ class Frustum:
         return best, normals
 
     def _side_candidates(self, origins: Array, directions: Array, slope: float) -> list[Array]:
-        """Returns both roots of x² + z² = (radius + slope y)² along the rays, NaN for none."""
+        """Return both roots of x² + z² = (radius + slope y)² along the rays, NaN for none."""
         x, y, z = origins.T
         dx, dy, dz = directions.T
         ring = self.radius + slope * y
@@ -178,7 +178,7 @@ class Torus:
         return t
 
     def _distance(self, points: Array) -> tuple[Array, Array]:
-        """Returns the signed distance (n,) to the surface and its gradient (n, 3)."""
+        """Return the signed distance (n,) to the surface and its gradient (n, 3)."""
         x, y, z = points.T
         across = np.maximum(np.hypot(x, y), TINY)
         outward = across - self.ring_radius
@@ -192,12 +192,12 @@ class Torus:
 
 
 def dot(first: Array, second: Array) -> Array:
-    """Returns the inner products (n,) of the rows of (n, 3) or (1, 3) with those of (n, 3)."""
+    """Return the inner products (n,) of the rows of (n, 3) or (1, 3) with those of (n, 3)."""
     return np.einsum("ij,ij->i", *np.broadcast_arrays(first, second))
 
 
 def slab_entries(origins: Array, directions: Array, lower: Array, upper: Array) -> tuple[Array, Array]:
-    """Returns where rays enter and leave the slabs of a box.
+    """Return where rays enter and leave the slabs of a box.
 
     Args:
         origins: Ray origins (n, 3) or (1, 3).

@@ -33,7 +33,7 @@ class Texture:
     table: Array
 
     def albedo(self, points: Array) -> Array:
-        """Returns linear colours (n, 3) at object points (n, 3)."""
+        """Return linear colours (n, 3) at object points (n, 3)."""
         share = getattr(self, f"_{self.kind}")(points * self.frequency)
         return self.colours[0] + share[:, None] * (self.colours[1] - self.colours[0])
 
@@ -56,7 +56,7 @@ class Texture:
         return smoothstep(-1.5, 1.5, cells @ self.direction)
 
     def _lattice(self, cells: Array) -> Array:
-        """Returns trilinear look-ups (n,) of the periodic table at points (n, 3)."""
+        """Return trilinear look-ups (n,) of the periodic table at points (n, 3)."""
         corner = np.floor(cells)
         fraction = cells - corner
         fraction = (fraction**2 * (3 - 2 * fraction)).T
@@ -72,18 +72,18 @@ class Texture:
 
 
 def smoothstep(low: float, high: float, values: Array) -> Array:
-    """Returns a smooth ramp from 0 at ``low`` to 1 at ``high``."""
+    """Return a smooth ramp from 0 at ``low`` to 1 at ``high``."""
     share = np.clip((values - low) / (high - low), 0, 1)
     return share**2 * (3 - 2 * share)
 
 
 def hsv(hue: float, saturation: float, value: float) -> Array:
-    """Returns the linear colour (3,) of a hue (in turns), saturation and value."""
+    """Return the linear colour (3,) of a hue (in turns), saturation and value."""
     return np.array(colorsys.hsv_to_rgb(hue % 1.0, saturation, value)) ** GAMMA
 
 
 def sample_object_texture(rng: np.random.Generator, hue: float, size: float) -> Texture:
-    """Draws a vivid texture.
+    """Draw a vivid texture.
 
     Args:
         rng: Source of all draws.
@@ -102,7 +102,7 @@ def sample_object_texture(rng: np.random.Generator, hue: float, size: float) -> 
 
 
 def sample_ground_texture(rng: np.random.Generator, hue: float) -> Texture:
-    """Draws a pale, low-contrast texture of the given hue (in turns) for the ground."""
+    """Draw a pale, low-contrast texture of the given hue (in turns) for the ground."""
     saturation, value = rng.uniform(0.1, 0.35), rng.uniform(0.72, 0.9)
     colours = [
         hsv(hue, saturation, value),

@@ -9,7 +9,7 @@ from .runs import SIZES, Size
 
 
 def add_study_arguments(parser: argparse.ArgumentParser) -> None:
-    """Adds the folders, the seeds and the size."""
+    """Add the folders, the seeds and the size."""
     parser.add_argument("data", type=lambda text: Path(existing_folder(text)), help="folder of prepare.py")
     parser.add_argument("out", type=Path, help="folder of the runs and the results")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1], help="default: 0 1")

@@ -28,7 +28,7 @@ Curve = tuple[list[float], list[float]]
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Runs the study."""
+    """Run the study."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )

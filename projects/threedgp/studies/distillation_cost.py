@@ -309,7 +309,7 @@ def teacher_config(args: argparse.Namespace, data_root: str) -> dict[str, Any] |
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Measures and writes the table."""
+    """Measure and write the table."""
     argv = sys.argv[1:] if argv is None else argv
     args = parse_arguments(argv)
     init_default_scope("mmagic")

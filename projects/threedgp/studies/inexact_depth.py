@@ -40,7 +40,7 @@ CLAIMS = [
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Runs the study."""
+    """Run the study."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -56,7 +56,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 def plot_levels(path: Path, runs: Sequence[Run], measures: Sequence[Measure]) -> None:
-    """Draws measures against inexactness: a line through the means of each model, a point for each seed."""
+    """Draw measures against inexactness: a line through the means of each model, a point for each seed."""
     figure, panels = plt.subplots(
         1, len(measures), figsize=(4 * len(measures), 3), squeeze=False, layout="constrained"
     )

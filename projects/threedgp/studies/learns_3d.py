@@ -69,7 +69,7 @@ CLAIMS = (
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Runs the study."""
+    """Run the study."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )

@@ -24,7 +24,7 @@ BINS = 40
 
 
 def plot_curves(path: Path, runs: Sequence[Run], metric: str, label: str) -> None:
-    """Draws a validation metric against images seen: the mean over seeds of each arm, and each seed faintly.
+    """Draw a validation metric against images seen: the mean over seeds of each arm, and each seed faintly.
 
     Args:
         path: The picture.
@@ -45,7 +45,7 @@ def plot_curves(path: Path, runs: Sequence[Run], metric: str, label: str) -> Non
 def draw_mean_curve(
     axes: Axes, curves: Sequence[tuple[list[float], list[float]]], title: str, colour: str
 ) -> None:
-    """Draws curves faintly and their mean, as far as all of them go, boldly."""
+    """Draw curves faintly and their mean, as far as all of them go, boldly."""
     for kimg, values in curves:
         axes.plot(kimg, values, color=colour, alpha=0.35, linewidth=1)
     length = min(len(values) for _, values in curves)
@@ -54,7 +54,7 @@ def draw_mean_curve(
 
 
 def plot_cameras(path: Path, runs: Sequence[Run], true_cameras: Path) -> None:
-    """Draws the distributions that were learned over the true ones and the prior, an arm in each row.
+    """Draw the distributions that were learned over the true ones and the prior, an arm in each row.
 
     Args:
         path: The picture.
@@ -86,7 +86,7 @@ def learned_cameras(run: Run) -> tuple[np.ndarray, np.ndarray]:
 
 
 def draw_histograms(axes: Axes, true: np.ndarray, prior: np.ndarray, *posteriors: np.ndarray) -> None:
-    """Draws true cameras filled, the prior dotted, and each seed's learned cameras as a line."""
+    """Draw true cameras filled, the prior dotted, and each seed's learned cameras as a line."""
     low, high = (f([f(values) for values in (true, prior, *posteriors)]) for f in (np.min, np.max))
     edges = np.linspace(low, high, BINS).tolist()
     axes.hist(true, edges, density=True, color="0.8", label="true")
@@ -98,7 +98,7 @@ def draw_histograms(axes: Axes, true: np.ndarray, prior: np.ndarray, *posteriors
 
 
 def sample_grid(path: Path, runs: Sequence[Run], enlargement: int = 2) -> None:
-    """Draws samples of all runs: a row for each, the same latents and classes, colour over depth.
+    """Draw samples of all runs: a row for each, the same latents and classes, colour over depth.
 
     Args:
         path: The picture.

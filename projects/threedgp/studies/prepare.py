@@ -30,7 +30,7 @@ DISTRIBUTIONS = {"object_yaw": "constant:0", "yaw": "normal:0:0.5"}
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Makes what is missing."""
+    """Make what is missing."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -54,7 +54,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 def make_scenes(data: Path, num: int, resolution: int) -> None:
-    """Renders the scenes, unless they are there.
+    """Render the scenes, unless they are there.
 
     Raises:
         ValueError: If others are there.
@@ -90,7 +90,7 @@ def missing_networks(networks: Path, made_of: Mapping[str, int]) -> list[str]:
 
 
 def make_features(data: Path, teacher: Path, resolution: int) -> None:
-    """Computes the teacher's features, unless they are there and newer than the teacher."""
+    """Compute the teacher's features, unless they are there and newer than the teacher."""
     features = data / "teacher.npy"
     if features.is_file() and features.stat().st_mtime >= teacher.stat().st_mtime:
         return

@@ -83,7 +83,7 @@ def distances_markdown(rows: Mapping[str, Mapping[str, float]]) -> str:
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Trains on regularisers alone and writes what comes of it."""
+    """Train on regularisers alone and write what comes of it."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )

@@ -168,7 +168,7 @@ def arm_config(arm: Arm) -> Config:
 
 
 def write_config(run: Run, data: Path, size: Size) -> None:
-    """Writes the config of a run.
+    """Write the config of a run.
 
     Args:
         run: The run.
@@ -227,7 +227,7 @@ def _moved(node: Any, old: str, new: str) -> Any:
 
 
 def execute(runs: Sequence[Run], data: Path, size: Size, jobs: int | None = None) -> None:
-    """Trains and evaluates what is missing, several runs at a time.
+    """Train and evaluate what is missing, several runs at a time.
 
     Args:
         runs: What to do.
@@ -265,7 +265,7 @@ def _show_progress(runs: Sequence[Run], kimg: float, done: threading.Event) -> N
 
 
 def _finish(run: Run) -> str | None:
-    """Trains (or goes on training) and evaluates; returns what went wrong."""
+    """Train (or goes on training) and evaluate; returns what went wrong."""
     started = time.monotonic()
     config = str(run.config_path)
     trained = run.is_trained or _call(run, "train.log", "tools/train.py", config, "--resume")
@@ -278,7 +278,7 @@ def _finish(run: Run) -> str | None:
 
 
 def _call(run: Run, log: str, *arguments: str) -> bool:
-    """Runs a tool in a process of its own, with one thread where several would wait for each other."""
+    """Run a tool in a process of its own, with one thread where several would wait for each other."""
     env = {"OMP_NUM_THREADS": "1", **os.environ}
     with (run.folder / log).open("a", encoding="utf-8") as file:
         command = [sys.executable, *arguments]

@@ -105,7 +105,7 @@ def gains_of(runs: Sequence[Run], claim: Claim) -> list[float]:
 def write_tables(
     out: Path, runs: Sequence[Run], measures: Sequence[Measure], claims: Sequence[Claim]
 ) -> None:
-    """Writes runs.csv, table.md and claims.md."""
+    """Write runs.csv, table.md and claims.md."""
     write_text(out / "runs.csv", runs_csv(runs, measures))
     write_text(out / "table.md", arms_markdown(runs, measures))
     write_text(out / "claims.md", claims_markdown(runs, claims))

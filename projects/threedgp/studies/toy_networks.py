@@ -145,7 +145,7 @@ class TeacherClassifier(nn.Module):
 
 
 def load_training_scenes(data: Path) -> Scenes:
-    """Reads a data set with its exact depth."""
+    """Read a data set with its exact depth."""
     names = (data / "cameras.txt").read_text().split()
     rgb, depth = [], []
     for name in tqdm(names, desc="reading", unit="image"):
@@ -157,7 +157,7 @@ def load_training_scenes(data: Path) -> Scenes:
 
 
 def render_held_out_scenes(num: int, resolution: int, settings: ToySettings) -> Scenes:
-    """Renders scenes that are in no data set of the same settings with a small seed."""
+    """Render scenes that are in no data set of the same settings with a small seed."""
     images = [
         render_scene(HELD_OUT_SEED, index, resolution, settings=settings)
         for index in tqdm(range(num), desc="rendering held-out scenes", unit="image")
@@ -167,7 +167,7 @@ def render_held_out_scenes(num: int, resolution: int, settings: ToySettings) -> 
 
 
 def as_scenes(rgb: Sequence[np.ndarray], depth: Sequence[np.ndarray], label: Sequence[int]) -> Scenes:
-    """Puts 8-bit RGB images and 16-bit depth maps into tensors."""
+    """Put 8-bit RGB images and 16-bit depth maps into tensors."""
     return Scenes(
         torch.from_numpy(np.stack(rgb).astype(np.float32)).movedim(-1, 1) / 127.5 - 1,
         torch.from_numpy(np.stack(depth).astype(np.float32))[:, None] / MAX_DEPTH,
@@ -178,7 +178,7 @@ def as_scenes(rgb: Sequence[np.ndarray], depth: Sequence[np.ndarray], label: Seq
 def train(
     network: nn.Module, scenes: Scenes, loss: Callable[[nn.Module, Scenes], Tensor], epochs: int, title: str
 ) -> None:
-    """Trains with AdamW and a one-cycle learning rate; leaves the network frozen."""
+    """Train with AdamW and a one-cycle learning rate; leaves the network frozen."""
     batch_size, rng = min(64, len(scenes.label)), np.random.default_rng(0)
     steps = epochs * (len(scenes.label) // batch_size)
     optimizer = torch.optim.AdamW(network.parameters(), weight_decay=0.01)
@@ -215,7 +215,7 @@ def depth_loss(network: nn.Module, batch: Scenes) -> Tensor:
 
 @torch.no_grad()
 def in_batches(network: Callable[[Tensor], Tensor], images: Tensor) -> Tensor:
-    """Applies a network to many images."""
+    """Apply a network to many images."""
     return torch.cat([network(part) for part in images.split(256)])
 
 
@@ -225,7 +225,7 @@ def accuracy(logits: Tensor, scenes: Scenes) -> float:
 
 
 def make_teacher(scenes: Scenes, held_out: Scenes, out: Path, epochs: int) -> dict:
-    """Trains and writes the teacher; returns how good it is."""
+    """Train and write the teacher; returns how good it is."""
     torch.manual_seed(1)
     teacher = TeacherClassifier()
     train(teacher, scenes, classifier_loss, epochs, "teacher")
@@ -235,7 +235,7 @@ def make_teacher(scenes: Scenes, held_out: Scenes, out: Path, epochs: int) -> di
 
 
 def make_extractor(scenes: Scenes, held_out: Scenes, out: Path, epochs: int) -> dict:
-    """Trains and writes the extractor; returns how good it is."""
+    """Train and write the extractor; returns how good it is."""
     torch.manual_seed(2)
     extractor = ToyClassifier(scenes.rgb.shape[-1])
     train(extractor, scenes, extractor_loss, epochs, "extractor")
@@ -247,7 +247,7 @@ def make_extractor(scenes: Scenes, held_out: Scenes, out: Path, epochs: int) -> 
 
 
 def make_depth_estimator(scenes: Scenes, held_out: Scenes, out: Path, epochs: int) -> dict:
-    """Trains and writes the depth estimator; returns how good it is."""
+    """Train and write the depth estimator; returns how good it is."""
     torch.manual_seed(3)
     estimator = ToyDepthEstimator()
     train(estimator, scenes, depth_loss, epochs, "depth estimator")
@@ -266,7 +266,7 @@ MAKERS = {"teacher": make_teacher, "extractor": make_extractor, "depth_estimator
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Trains what is asked for, and adds its quality to networks.json."""
+    """Train what is asked for, and add its quality to networks.json."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
