@@ -19,6 +19,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
+from projects.threedgp.errors import user_errors
 from projects.threedgp.scenes import (
     DEPTH_KINDS,
     Distribution,
@@ -102,4 +103,5 @@ def _flag(name: str) -> str:
 
 
 if __name__ == "__main__":
-    main()
+    with user_errors():
+        main()

@@ -5,7 +5,9 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
+from projects.threedgp.errors import user_errors
 from projects.threedgp.studies.convergence import main
 
 if __name__ == "__main__":
-    main()
+    with user_errors():
+        main()
