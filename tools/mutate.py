@@ -1,10 +1,10 @@
 """Measures the tests by breaking the code: `python tools/mutate.py --sample 60 projects/threedgp/rendering`.
 
 Each mutant is one small change (an operator, a comparison, a constant, a dropped keyword, ...). The tests of
-the changed file, tests/<same path>/test_<name>.py, and a general set run against it in a copy of the
-checkout; a mutant they let pass has survived, and its diff is printed. Results go to --out, one JSON line a
-mutant; a second run with the same file goes on where the first ended. `--named` runs the mutations of
-tools/mutations.toml, which are known to be subtle, instead.
+the changed file, tests/<same path>/test_<name>.py (or all of its room, where there are none), and a general
+set run against it in a copy of the checkout; a mutant they let pass has survived, and its diff is printed.
+Results go to --out, one JSON line a mutant; a second run with the same file goes on where the first ended.
+`--named` runs the mutations of tools/mutations.toml, which are known to be subtle, instead.
 """
 
 import argparse
@@ -183,12 +183,13 @@ def named_mutants(root: Path, table: Path) -> list[Mutant]:
 
 
 def tests_of(mutant: Mutant, root: Path, general: Sequence[str]) -> list[str]:
-    """Tests to run for a mutant, nearest first."""
+    """Tests to run for a mutant, nearest first: those of its file, or else of its room."""
     if mutant.tests is not None:
         return list(mutant.tests)
     path = Path(mutant.file).relative_to("projects/threedgp")
     own = Path("tests", path.parent, f"test_{path.name}")
-    return [*([own.as_posix()] if (root / own).is_file() else []), *general]
+    room = Path("tests", path.parts[0])
+    return [(own if (root / own).is_file() else room).as_posix(), *general]
 
 
 def copy_checkout(root: Path, folder: Path) -> Path:
