@@ -128,8 +128,8 @@ def test_statistics_are_kept_and_used_again(tmp_path, network):
     images = dataset(tiny_runs.write_images(tmp_path / "data", num=6, colour=RED))
     loader = torch.utils.data.DataLoader(images, batch_size=4)
     metric.prepare(model, loader)
-    [kept] = tmp_path.glob("threedgp_fid_*.pkl")
-    mean = pickle.loads(kept.read_bytes())["real_mean"]
+    [kept] = tmp_path.glob("threedgp_fid_*.npz")
+    mean = np.load(kept, allow_pickle=False)["real_mean"]
     np.testing.assert_allclose(mean, [1, 0, 0, 1, 0, 0], atol=1e-6)
     again = METRICS.build(dict(type="LocalFID", fake_nums=2, inception_path=network))
     again.inception = Recorder(again.inception)
@@ -172,3 +172,15 @@ def test_fewer_images_than_groups_are_refused(network, numbers):
     config = dict(type="LocalInceptionScore", inception_path=network)
     with pytest.raises(ValueError, match="1 <= splits <= fake_nums"):
         METRICS.build(config | numbers)
+
+
+def test_a_pickle_of_statistics_is_refused_and_kept(tmp_path, network):
+    """The toolkit's form; it is neither read, which can run code, nor overwritten."""
+    path = tmp_path / "real.pkl"
+    path.write_bytes(pickle.dumps(dict(real_mean=np.zeros(6), real_cov=np.eye(6))))
+    metric = METRICS.build(dict(type="LocalFID", inception_path=network, inception_pkl=str(path)))
+    loader = torch.utils.data.DataLoader(dataset(tiny_runs.write_images(tmp_path / "data", num=6)))
+    before = path.read_bytes()
+    with pytest.raises(ValueError, match=r"inception_pkl: got .*real\.pkl', wanted an \.npz"):
+        metric.prepare(MODELS.build(tiny_runs.model()), loader)
+    assert path.read_bytes() == before

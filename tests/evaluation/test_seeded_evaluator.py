@@ -63,7 +63,7 @@ def values_of(run) -> dict[str, float]:
 def test_neither_cache_nor_order_nor_earlier_draws_change_a_value(tmp_path, data, metrics, cache):
     model = MODELS.build(tiny_runs.model())
     cold = values_of(run_of(tmp_path, data, metrics, model))
-    assert len(list(cache.glob("threedgp_fid_*.pkl"))) == 1
+    assert len(list(cache.glob("threedgp_fid_*.npz"))) == 1
     warm_run = run_of(tmp_path, data, metrics[::-1], model)
     torch.rand(1000)
     np.random.rand(1000)

@@ -1,5 +1,6 @@
 """What keeps the statistics of real images: the digest of their dataset, and whole files."""
 
+import io
 import os
 import pickle
 
@@ -74,30 +75,36 @@ def kept(path, value: float, keep: bool = True) -> float:
 
 
 def test_statistics_are_made_once(tmp_path):
-    path = tmp_path / "new" / "file.pkl"
+    path = tmp_path / "new" / "file.npz"
     assert [kept(path, 1.0), kept(path, 2.0)] == [1.0, 1.0]
-    assert [file.name for file in path.parent.iterdir()] == ["file.pkl"]
+    assert [file.name for file in path.parent.iterdir()] == ["file.npz"]
 
 
-BROKEN = [pickle.dumps(content) for content in ({}, statistics(np.nan))]
-BROKEN += [b"", b"no pickle", pickle.dumps(statistics(0))[:-9]]
+def npz(**arrays) -> bytes:
+    file = io.BytesIO()
+    np.savez(file, **arrays)
+    return file.getvalue()
+
+
+BROKEN = [npz(), npz(**statistics(np.nan)), npz(**statistics(0))[:-9], npz(mean=np.array([object()]))]
+BROKEN += [b"", b"no archive", pickle.dumps(statistics(0))]
 
 
 @pytest.mark.parametrize("content", BROKEN)
 def test_a_broken_file_is_made_anew(tmp_path, content):
-    path = tmp_path / "file.pkl"
+    path = tmp_path / "file.npz"
     path.write_bytes(content)
     assert kept(path, 2.0) == 2.0 and kept(path, 3.0) == 2.0
 
 
 def test_what_is_no_longer_true_is_not_kept(tmp_path):
-    path = tmp_path / "file.pkl"
+    path = tmp_path / "file.npz"
     assert kept(path, 1.0, keep=False) == 1.0 and not path.exists()
 
 
 def test_a_file_that_cannot_be_finished_leaves_what_was_there(tmp_path, monkeypatch):
-    path = tmp_path / "file.pkl"
-    path.write_bytes(b"no pickle")
+    path = tmp_path / "file.npz"
+    path.write_bytes(b"no archive")
 
     def full_disk(*args):
         raise OSError("no space")
@@ -106,4 +113,4 @@ def test_a_file_that_cannot_be_finished_leaves_what_was_there(tmp_path, monkeypa
     with pytest.raises(OSError, match="no space"):
         kept(path, 2.0)
     monkeypatch.undo()
-    assert path.read_bytes() == b"no pickle" and [file.name for file in tmp_path.iterdir()] == ["file.pkl"]
+    assert path.read_bytes() == b"no archive" and [file.name for file in tmp_path.iterdir()] == ["file.npz"]

@@ -2,17 +2,21 @@
 
 import logging
 import os
-import pickle
 import re
 import zipfile
 import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlparse
 
 import torch
+from mmengine.dist import barrier, get_rank
 from mmengine.logging import print_log
 from mmengine.runner import CheckpointLoader
+
+from ..whole_files import whole_file
+from .plain_unpickling import load_plain
 
 POINTER = "last_checkpoint"
 _STEP = re.compile(r"(?:iter|epoch)_(\d+)\.pth")
@@ -145,21 +149,48 @@ def _named_by_pointer(folder: Path) -> Path | None:
 
 
 def load_from_local(filename: str, map_location: Any | None = None) -> Any:
-    """Load a checkpoint from a local file, whatever objects it holds, also those of the Runner.
+    """Load a checkpoint from a local file; nothing in it is run, see ``plain_unpickling``.
 
-    Since torch 2.6 ``torch.load`` refuses everything but tensors unless told otherwise; the Runner's
-    checkpoints hold mmengine's ``HistoryBuffer`` and numpy arrays. Unpickling can run code: load only
-    checkpoints you trust.
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If it is damaged or none, or holds what could run code.
     """
     filename = os.path.expanduser(filename)
     if not os.path.isfile(filename):
         raise FileNotFoundError(f"checkpoint: got {filename!r}, wanted an existing file")
+    if zipfile.is_zipfile(filename) and not is_whole(filename):
+        raise ValueError(f"checkpoint: {filename!r} is cut or damaged, its check sums do not hold")
     try:
-        return torch.load(filename, map_location=map_location, weights_only=False)
-    except (RuntimeError, EOFError, OSError, pickle.UnpicklingError, ValueError, KeyError) as error:
-        if is_whole(filename):
-            raise
+        return load_plain(filename, map_location)
+    except (RuntimeError, EOFError, OSError, KeyError, AssertionError, TypeError, AttributeError) as error:
         raise ValueError(f"checkpoint: {filename!r} is cut, damaged or none ({error})") from error
 
 
+def load_from_url(url: str, map_location: Any | None = None) -> Any:
+    """Download a checkpoint, once, and load it as ``load_from_local`` does.
+
+    Raises:
+        FileNotFoundError: If it cannot be had.
+        ValueError: As of ``load_from_local``.
+    """
+    path = Path(torch.hub.get_dir(), "checkpoints", Path(urlparse(url).path).name)
+    if get_rank() == 0 and not path.is_file():
+        try:
+            with whole_file(path) as passing:
+                torch.hub.download_url_to_file(url, str(passing))
+        except OSError as error:
+            raise FileNotFoundError(f"checkpoint: {url} cannot be downloaded ({error})") from error
+    barrier()
+    return load_from_local(str(path), map_location)
+
+
+def _refuse(name: str, map_location: Any | None = None) -> Any:
+    """Refuse the toolkit's other ways to name a checkpoint, which would run what is in it."""
+    raise ValueError(f"checkpoint: got {name!r}, wanted a path, or a URL that begins with https://")
+
+
+_STORES = [r"(\S+\:)?s3", r"(\S+\:)?petrel", "pavi"]
+_OTHERS = ["modelzoo", "torchvision", "open-mmlab", "openmmlab", "mmcls", *_STORES]
 CheckpointLoader.register_scheme(prefixes="", loader=load_from_local, force=True)
+CheckpointLoader.register_scheme(prefixes=("http://", "https://"), loader=load_from_url, force=True)
+CheckpointLoader.register_scheme(prefixes=[f"{name}://" for name in _OTHERS], loader=_refuse, force=True)

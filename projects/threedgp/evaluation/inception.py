@@ -166,4 +166,4 @@ def statistics_name(
     count = len(dataset) if real_nums == -1 else min(real_nums, len(dataset))
     network = network or network_digest(style, path)
     known = (RECIPE, count, network, dataset_digest(dataset, preprocessor))
-    return f"threedgp_fid_{hashlib.sha256(repr(known).encode()).hexdigest()[:16]}.pkl"
+    return f"threedgp_fid_{hashlib.sha256(repr(known).encode()).hexdigest()[:16]}.npz"

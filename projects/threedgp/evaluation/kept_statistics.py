@@ -1,9 +1,8 @@
 """Files of statistics that took long to make: whole or absent, and read by one process for all."""
 
-import pickle
-from collections.abc import Callable, Sequence
+import io
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from mmengine.dist import broadcast_object_list, is_main_process
@@ -11,7 +10,7 @@ from mmengine.logging import print_log
 
 from ..whole_files import whole_file
 
-Statistics = dict[str, Any]
+Statistics = Mapping[str, np.ndarray]
 
 
 def read_or_make(
@@ -40,8 +39,8 @@ def read_or_make(
     if not is_main_process():
         return None
     if made is not None and keep():
-        with whole_file(path) as passing:
-            passing.write_bytes(pickle.dumps(made))
+        with whole_file(path) as passing, passing.open("wb") as file:
+            np.savez(file, **made)
     return made
 
 
@@ -55,9 +54,10 @@ def read_whole(path: Path, keys: Sequence[str]) -> Statistics | None:
     if not path.is_file():
         return None
     try:
-        statistics = pickle.loads(path.read_bytes())
-        whole = all(np.isfinite(statistics[key]).all() for key in keys)
-    except Exception:  # a cut or foreign pickle raises almost anything
+        with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as stored:
+            statistics = {key: stored[key] for key in keys}
+        whole = all(np.isfinite(array).all() for array in statistics.values())
+    except Exception:  # a cut or foreign file raises almost anything
         whole = False
     if whole:
         return statistics

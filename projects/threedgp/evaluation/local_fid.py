@@ -1,6 +1,7 @@
 """FID that says what is missing, and never takes the statistics of other data."""
 
 import math
+import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -59,7 +60,7 @@ class LocalFID(FrechetInceptionDistance):
         real_nums: Real images, -1 for all.
         inception_style: See ``load_network``.
         inception_path: See ``load_network``.
-        inception_pkl: File of real statistics, believed if it exists; None for a safe name.
+        inception_pkl: File of real statistics, an .npz that is believed if it exists; None for a safe name.
         sample_model: Which generator, ``ema`` or ``orig``.
         prefix: What comes before the slash of the names.
         **kwargs: See the toolkit's metric.
@@ -149,7 +150,13 @@ class LocalFID(FrechetInceptionDistance):
 
     def _statistics_path(self, dataset: Dataset, preprocessor: nn.Module) -> Path:
         if self.inception_pkl is not None:
-            return Path(self.inception_pkl).expanduser()
+            path = Path(self.inception_pkl).expanduser()
+            if path.is_file() and not zipfile.is_zipfile(path):
+                raise ValueError(
+                    f"inception_pkl: got {self.inception_pkl!r}, wanted an .npz file as this metric makes it, "
+                    "at a name where there is none; pickles can run code and are not read"
+                )
+            return path
         if not is_main_process():
             return Path()
         style = "StyleGAN" if self.inception_style == "StyleGAN" else "PyTorch"
