@@ -15,20 +15,8 @@ import numpy._core.multiarray as multiarray
 import torch
 from mmengine.logging import HistoryBuffer
 
-_NUMBERS = [
-    "bool",
-    "int8",
-    "int16",
-    "int32",
-    "int64",
-    "uint8",
-    "uint16",
-    "uint32",
-    "uint64",
-    "float16",
-    "float32",
-    "float64",
-]
+_WIDTHS = [f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)]
+_NUMBERS = ["bool", "float16", "float32", "float64", *_WIDTHS]
 
 
 def _method_of_history(owner: object, name: str) -> object:

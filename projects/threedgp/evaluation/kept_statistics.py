@@ -3,6 +3,7 @@
 import io
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from mmengine.dist import broadcast_object_list, is_main_process
@@ -40,7 +41,7 @@ def read_or_make(
         return None
     if made is not None and keep():
         with whole_file(path) as passing, passing.open("wb") as file:
-            np.savez(file, **made)
+            np.savez(file, **dict[str, Any](made))
     return made
 
 

@@ -153,8 +153,8 @@ class LocalFID(FrechetInceptionDistance):
             path = Path(self.inception_pkl).expanduser()
             if path.is_file() and not zipfile.is_zipfile(path):
                 raise ValueError(
-                    f"inception_pkl: got {self.inception_pkl!r}, wanted an .npz file as this metric makes it, "
-                    "at a name where there is none; pickles can run code and are not read"
+                    f"inception_pkl: got {self.inception_pkl!r}, wanted an .npz file of this metric, or a "
+                    "name where there is nothing; pickles can run code and are not read"
                 )
             return path
         if not is_main_process():
