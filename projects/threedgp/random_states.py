@@ -21,6 +21,43 @@ def random_state_kept() -> Iterator[None]:
         _restore(state)
 
 
+def set_seeds(*seed: int) -> None:
+    """Seed Python's, NumPy's and torch's random numbers, on CPU and GPU.
+
+    Args:
+        *seed: Numbers, from 0 on, that decide on them.
+    """
+    number = _number(*seed)
+    random.seed(number)
+    np.random.seed(number)
+    torch.manual_seed(number)
+
+
+@contextmanager
+def seeded(*seed: int) -> Iterator[None]:
+    """Seed the random numbers of the CPU for a block, without an effect on what comes after it.
+
+    Args:
+        *seed: Numbers, from 0 on, that decide on them.
+    """
+    # Not of the GPU, which a loader's worker may not touch.
+    before = random.getstate(), np.random.get_state(), torch.get_rng_state()
+    number = _number(*seed)
+    random.seed(number)
+    np.random.seed(number)
+    torch.default_generator.manual_seed(number)
+    try:
+        yield
+    finally:
+        random.setstate(before[0])
+        np.random.set_state(before[1])
+        torch.set_rng_state(before[2])
+
+
+def _number(*seed: int) -> int:
+    return int(np.random.SeedSequence(seed).generate_state(1)[0])
+
+
 class RandomStream:
     """Random numbers of their own: all that is drawn inside ``with stream:`` comes from it.
 
@@ -32,10 +69,7 @@ class RandomStream:
 
     def __init__(self, *seed: int) -> None:
         with random_state_kept():
-            number = int(np.random.SeedSequence(seed).generate_state(1)[0])
-            random.seed(number)
-            np.random.seed(number)
-            torch.manual_seed(number)
+            set_seeds(*seed)
             self._inside = _state()
 
     def __enter__(self) -> None:

@@ -18,6 +18,7 @@ from mmengine.logging import print_log
 from tqdm import tqdm
 
 from ..rendering import CAMERA_FIELDS
+from .drawn_index import chance_of
 from .image_checks import check_image
 from .images import EXTENSIONS, BadImageError, read_depth, read_image, shown
 from .labels import LABEL_FILE, Labels, labels_of, read_label_file, storage_remark
@@ -295,11 +296,12 @@ class ImageDepthDataset(BaseDataset):
     def __getitem__(self, idx: int) -> Any:
         if not self._fully_initialized:
             self.full_init()
-        for _ in range(self.max_refetch + 1):
-            data = self.prepare_data(idx)
-            if data is not None:
-                return data
-            idx = (idx + 1) % len(self) if self.test_mode else self._rand_another()
+        with chance_of(idx):
+            for _ in range(self.max_refetch + 1):
+                data = self.prepare_data(idx)
+                if data is not None:
+                    return data
+                idx = (idx + 1) % len(self) if self.test_mode else self._rand_another()
         raise RuntimeError(
             f"data_root={self.data_root!r}: no readable sample found in {self.max_refetch + 1} attempts"
         )

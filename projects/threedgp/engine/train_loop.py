@@ -1,17 +1,18 @@
 """Training for a number of images, whatever the batch size and the number of processes."""
 
 import math
-from itertools import islice
 from typing import Any
 
 from mmagic.registry import LOOPS
 from mmengine.dataset import InfiniteSampler
-from mmengine.dist import get_world_size
+from mmengine.dist import get_rank, get_world_size
 from mmengine.logging import print_log
-from mmengine.runner import BaseLoop, IterBasedTrainLoop, Runner, set_random_seed
+from mmengine.runner import BaseLoop, IterBasedTrainLoop, Runner
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
+from ..data.drawn_index import draw_from
+from ..random_states import set_seeds
 from ..training.ema import ImagesSeenEMA
 from ..training.state_dicts import unwrap
 
@@ -32,6 +33,9 @@ class KimgTrainLoop(IterBasedTrainLoop):
     A resumed run goes on at the image where the checkpoint ended, also with another batch size or
     number of processes, and goes through the data in the same order as a run that never stopped.
     The order is advanced by its indices alone; the toolkit's loop would load every batch again.
+    All that is random depends on the seed, and in a step besides on the process and the images seen, in the
+    loading of a sample on the number of its draw: not on what ran before. On a CPU (and on one GPU with
+    deterministic algorithms) a resumed run is therefore bit for bit the one that never stopped.
     Weights that are loaded without resuming (``load_from``) begin a new training, whose count, and with
     it every schedule, starts where ``start_kimg`` says; their average stays as old as it is.
 
@@ -70,6 +74,8 @@ class KimgTrainLoop(IterBasedTrainLoop):
         self.total_kimg, self.start_kimg = total_kimg, start_kimg
         # Builds the loader, whose batch size the number of iterations depends on.
         BaseLoop.__init__(self, runner, dataloader)
+        if isinstance(self._sampler, InfiniteSampler):
+            draw_from(self._sampler, 0)
         self.images_per_iter = images_per_iteration(self.dataloader)
         max_iters = math.ceil(round(total_kimg * 1000) / self.images_per_iter)
         val_interval = max_iters
@@ -103,7 +109,9 @@ class KimgTrainLoop(IterBasedTrainLoop):
         self.runner.call_hook("before_train_epoch")
         while self._iter < self._max_iters and not self.stop_training:
             self.runner.model.train()
-            self.run_iter(next(self.dataloader_iterator))
+            batch = next(self.dataloader_iterator)
+            set_seeds(self._seed, get_rank(), int(self.images_seen))
+            self.run_iter(batch)
             if self._is_time_to_validate():
                 self.runner.val_loop.run()
         self.runner.call_hook("after_train_epoch")
@@ -118,6 +126,11 @@ class KimgTrainLoop(IterBasedTrainLoop):
     @property
     def _sampler(self) -> object:
         return self.dataloader.batch_sampler.sampler
+
+    @property
+    def _seed(self) -> int:
+        """Seed of the training, which a resumed one keeps."""
+        return self.runner.message_hub.get_info(SAMPLER_SEED, self.runner.seed)
 
     def _begin(self) -> None:
         loaded = int(self.images_seen)
@@ -152,9 +165,6 @@ class KimgTrainLoop(IterBasedTrainLoop):
             f"{self._max_iters} with {self.images_per_iter} images each",
             logger="current",
         )
-        # Otherwise the run would draw the noise of its first iterations once more.
-        ranks_differ = self.runner._randomness_cfg.get("diff_rank_seed", False)
-        set_random_seed(self.runner.seed + self._iter, diff_rank_seed=ranks_differ)
         self._advance_sampler(images_seen)
 
     def _advance_sampler(self, images_seen: int) -> None:
@@ -168,8 +178,7 @@ class KimgTrainLoop(IterBasedTrainLoop):
             return
         sampler.seed = self.runner.message_hub.get_info(SAMPLER_SEED, sampler.seed)
         self.runner.message_hub.update_info(SAMPLER_SEED, sampler.seed)
-        first = images_seen + sampler.rank
-        sampler.indices = islice(sampler._infinite_indices(), first, None, sampler.world_size)
+        draw_from(sampler, images_seen)
         new_iterator = type(self.dataloader_iterator)
         del self.dataloader_iterator  # ends its workers, which have loaded ahead from the start
         self.dataloader_iterator = new_iterator(self.dataloader)
