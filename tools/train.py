@@ -23,6 +23,11 @@ def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
         metavar="CHECKPOINT",
         help="continue from this checkpoint, or without a value from the work folder's last one",
     )
+    parser.add_argument(
+        "--overwrite",
+        action="store_true",
+        help="remove the checkpoints of an earlier training in the work folder",
+    )
     command_line.add_run_arguments(parser)
     return parser.parse_args(argv)
 
@@ -33,7 +38,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     from projects.threedgp.engine import launch
 
     config = launch.load_config(args)
-    launch.prepare_training(config, args.resume)
+    launch.prepare_training(config, args.resume, args.overwrite)
     launch.join_processes(config, args.launcher, args.local_rank)
     launch.make_runner(config, args.config).train()
 

@@ -32,6 +32,7 @@ default_hooks = dict(
     ),
     evaluation=dict(type="EvaluationCheckHook"),
     divergence=dict(type="DivergenceHook"),
+    preemption=dict(type="PreemptionHook"),
 )
 custom_hooks = [
     dict(type="LabelDistributionHook"),

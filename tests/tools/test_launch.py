@@ -109,7 +109,10 @@ def test_a_new_training_does_not_overwrite_an_earlier_one(config_path, tmp_path)
     (tmp_path / "official.pth").touch()  # what is loaded may lie there
     launch.prepare_training(config, None)
     (tmp_path / "iter_2.pth").touch()
-    with pytest.raises(ValueError, match=r"--work-dir .*: holds a training already \(iter_2.pth\); --resume"):
+    with pytest.raises(
+        ValueError,
+        match=r"--work-dir .*: holds a training already \(iter_2.pth\); --resume continues it, --overwrite",
+    ):
         launch.prepare_training(config, None)
     launch.prepare_training(config, "auto")
 

@@ -6,6 +6,7 @@ from .divergence_hook import DivergenceHook
 from .evaluation_check_hook import EvaluationCheckHook
 from .evaluation_loops import SeededTestLoop, SeededValLoop
 from .label_distribution_hook import LabelDistributionHook
+from .preemption_hook import PreemptionHook
 from .sample_grid_hook import SampleGridHook
 from .throughput_hook import ThroughputHook
 from .train_loop import KimgTrainLoop
@@ -17,6 +18,7 @@ __all__ = [
     "EvaluationCheckHook",
     "KimgTrainLoop",
     "LabelDistributionHook",
+    "PreemptionHook",
     "SampleGridHook",
     "SeededTestLoop",
     "SeededValLoop",

@@ -17,10 +17,12 @@ from mmengine.runner import Runner
 
 from ..errors import UserError
 from ..whole_files import write_text
+from . import work_folder
 from .checkpoint_loading import read_checkpoint
 from .config_check import check_config
 from .console import ConsoleRunner, ProgressHook
 from .dependent_settings import check_teacher
+from .preemption_hook import end_with_launcher
 from .run_config import merge_options, owners_of_data_root, read_config, redirect_data_root, stored_config
 
 
@@ -67,32 +69,26 @@ def make_runner(config: Config, name: str) -> Runner:
     return runner
 
 
-def prepare_training(config: Config, resume: str | None) -> None:
-    """Set where a training run starts from, if it can.
+def prepare_training(config: Config, resume: str | None, overwrite: bool = False) -> None:
+    """Set where a training run starts from, if it can, and keep others out of its folder.
 
     Args:
         config: The config; changed in place.
         resume: None leaves the config as it is, `auto` continues from the work folder's last
             checkpoint if there is one, a path continues from that checkpoint.
+        overwrite: Remove the checkpoints of an earlier training in the folder.
 
     Raises:
-        UserError: There is nothing for the discriminator to distil, or a new training would overwrite an
-            earlier one.
+        UserError: There is nothing for the discriminator to distil, a new training would overwrite an
+            earlier one, or another run is in the folder.
     """
     check_teacher(config)
+    work_folder.claim(config.work_dir)
     if resume is None:
-        _spare_earlier_training(Path(config.work_dir))
+        work_folder.spare_earlier_training(config.work_dir, overwrite)
         return
     config.resume = True
     config.load_from = None if resume == "auto" else resume
-
-
-def _spare_earlier_training(folder: Path) -> None:
-    if earlier := next(folder.glob("iter_*.pth"), None):
-        raise UserError(
-            f"--work-dir {folder}: holds a training already ({earlier.name}); --resume continues it, another "
-            "--work-dir begins a new one"
-        )
 
 
 def join_processes(config: Config, launcher: str, local_rank: int | None = None) -> None:
@@ -112,6 +108,7 @@ def join_processes(config: Config, launcher: str, local_rank: int | None = None)
     config.launcher = launcher
     if launcher == "none":
         return
+    end_with_launcher()
     if local_rank is not None:
         os.environ.setdefault("LOCAL_RANK", str(local_rank))
     if torch.cuda.is_available():
