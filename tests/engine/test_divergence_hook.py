@@ -1,5 +1,6 @@
 """Numbers that are not finite are counted and named, and such a training does not end well."""
 
+import json
 import logging
 import math
 
@@ -7,7 +8,8 @@ import pytest
 import torch
 from mmengine.config import Config
 
-from projects.threedgp.engine.divergence_hook import check_weights
+from projects.threedgp.engine.divergence_hook import Diverged, DivergenceHook, not_finite
+from projects.threedgp.models.losses.r1_regularizer import R1Regularizer
 from tests.engine.test_train_loop import Notebook, runner
 
 HOOKS = dict(
@@ -75,12 +77,142 @@ def test_gradients_that_are_zeroed_are_counted_and_do_not_end_the_training(tmp_p
 
 
 @pytest.mark.parametrize("weight_at, images, kept", [(4, 24, "iter_4.pth"), (1, 8, None)])
-def test_broken_weights_end_it_at_once_and_are_not_saved(tmp_path, log, weight_at, images, kept):
+def test_without_a_checkpoint_from_before_broken_weights_end_it_and_are_not_saved(
+    tmp_path, log, weight_at, images, kept
+):
     model = Diverging(weight_at=weight_at)
-    with pytest.raises(FloatingPointError, match=rf"after {images} images: 1 of 1 weights .* \(weight\)"):
+    with pytest.raises(
+        Diverged, match=rf"after {images} images 1 weights .* \(weight\).*No checkpoint from before"
+    ):
         train(tmp_path, model, log)
     assert [path.name for path in tmp_path.glob("*.pth*")] == ([kept] if kept else [])
     assert [record.levelname for record in log.records if "diverged" in record.getMessage()] == ["ERROR"]
+
+
+class Spoilt(Diverging):
+    """The trouble lies in the data or in chance: in the steps that end with some draws of the training."""
+
+    def __init__(self, first, last, spoil):
+        super().__init__()
+        self.first, self.last, self.spoil, self.seen = first, last, spoil, []
+
+    def train_step(self, data, optim_wrapper):
+        logs = Notebook.train_step(self, data, optim_wrapper)
+        self.seen.append(int(self.images_seen))
+        logs |= {"grad_norm/generator": torch.tensor(1.0), "logits/real": torch.tensor(0.5)}
+        draws = self.loop.skipped + int(self.images_seen)
+        if self.first <= draws < self.last:
+            self.spoil(self, logs)
+        return logs
+
+
+def weights(model, logs):
+    model.weight.data.fill_(math.nan)
+
+
+def logged(name, value):
+    return lambda model, logs: logs.update({name: torch.tensor(value)})
+
+
+TROUBLES = {
+    "weights": (weights, "after 80 images 1 weights are not finite"),
+    "a loss": (logged("loss_d_adv", math.nan), "not finite: loss_d_adv, in 3 steps"),
+    "gradients": (logged("grad_nonfinite/generator", 5.0), "not finite: grad_nonfinite/generator, in 3"),
+    "a norm": (logged("grad_norm/generator", 11.0), "grad_norm/generator 11, more than 10 times the usual 1"),
+    "logits": (logged("logits/real", -200.0), "logits/real -200, wanted at most 100"),
+}
+
+
+def mended(work_dir, model, log, kimg=0.12, resume=False, **options):
+    hook = dict(type="DivergenceHook", interval=1, window=10, patience=3, distance=2, skip=1)
+    hooks = dict(
+        checkpoint=dict(type="WholeCheckpointHook", interval=2, by_epoch=False), divergence=hook | options
+    )
+    run = runner(work_dir, kimg, model=model, default_hooks=hooks, resume=resume)
+    run.logger.addHandler(log)
+    model.loop = run.train_loop
+    run.train()
+    return run
+
+
+def incidents(folder) -> list[dict]:
+    return [json.loads(line) for line in (folder / "incidents.jsonl").read_text().splitlines()]
+
+
+@pytest.mark.parametrize("trouble", TROUBLES)
+def test_trouble_that_lasts_is_passed_over_from_a_checkpoint_before_it(tmp_path, log, trouble):
+    """It begins in the 20th step of four images."""
+    spoil, reason = TROUBLES[trouble]
+    model = Spoilt(80, 88 if trouble == "weights" else 90, spoil)
+    mended(tmp_path, model, log)
+    assert model.images_seen == 120 and model.weight.isfinite()
+    (incident,) = incidents(tmp_path)
+    assert reason in incident["reason"]
+    assert incident["goes_on_from"] == "iter_16.pth" and incident["goes_on_at_kimg"] == 0.064
+    alarm = round(incident["kimg"] * 1000)
+    assert model.loop.skipped == alarm - 64 + 4
+    assert model.seen == [*range(4, alarm + 1, 4), *range(68, 121, 4)]
+    assert messages(log, "Training has diverged and goes back")
+
+
+@pytest.mark.parametrize(
+    "spoil", [logged("grad_nonfinite/generator", 5.0), logged("grad_norm/generator", 99.0)]
+)
+def test_a_single_bad_step_is_no_alarm(tmp_path, log, spoil):
+    mended(tmp_path, Spoilt(80, 84, spoil), log)
+    assert not (tmp_path / "incidents.jsonl").exists()
+
+
+def test_data_and_chance_are_those_behind_the_trouble(tmp_path, log):
+    straight, model = Spoilt(0, 0, weights), Spoilt(80, 84, weights)
+    mended(tmp_path / "straight", straight, log, kimg=0.2)
+    mended(tmp_path / "mended", model, log)
+    # 20 steps up to the alarm; then, from the checkpoint at 64 images on, what comes after one more step.
+    assert model.numbers[:80] == straight.numbers[:80] and model.random[:20] == straight.random[:20]
+    assert model.numbers[80:] == straight.numbers[84 : 84 + 56]
+    assert model.random[20:] == straight.random[21 : 21 + 14]
+
+
+@pytest.mark.parametrize("max_alarms", [0, 2])
+def test_too_many_alarms_end_it(tmp_path, log, max_alarms):
+    with pytest.raises(Diverged, match=rf"this is number {max_alarms + 1}, and {max_alarms} are mended"):
+        mended(tmp_path, Spoilt(80, 1e9, weights), log, max_alarms=max_alarms)
+
+
+def test_alarms_of_long_ago_do_not_count(tmp_path, log):
+    """Two bad stretches with 60 images between them."""
+
+    class Twice(Spoilt):
+        def train_step(self, data, optim_wrapper):
+            if self.loop.skipped:
+                self.first, self.last = 160, 164
+            return super().train_step(data, optim_wrapper)
+
+    mended(tmp_path / "apart", Twice(40, 44, weights), log, kimg=0.2, max_alarms=1, alarm_kimg=0.05)
+    assert len(incidents(tmp_path / "apart")) == 2
+    with pytest.raises(Diverged, match="this is number 2"):
+        mended(tmp_path / "close", Twice(40, 44, weights), log, kimg=0.2, max_alarms=1, alarm_kimg=0.5)
+
+
+def test_what_is_passed_over_is_known_to_a_resumed_run(tmp_path, log):
+    whole, first, second = (Spoilt(80, 84, weights) for _ in range(3))
+    mended(tmp_path / "whole", whole, log)
+    mended(tmp_path / "parts", first, log, kimg=0.1)
+    mended(tmp_path / "parts", second, log, resume=True)
+    assert second.numbers == whole.numbers[-20:] and second.random == whole.random[-5:]
+
+
+def test_learning_rates_and_gamma_follow_and_stay(tmp_path, log):
+    def penalised():
+        model = Spoilt(80, 84, weights)
+        model.r1 = R1Regularizer(gamma=2.0)
+        return model
+
+    for kimg, resume in ((0.12, False), (0.14, True)):
+        model = penalised()
+        run = mended(tmp_path, model, log, kimg=kimg, resume=resume, lr_factor=0.5, gamma_factor=3.0)
+        assert [group["lr"] for group in run.optim_wrapper.param_groups] == [0.05]
+        assert model.r1.weight(32, 8) == 6.0
 
 
 def test_averaged_weights_and_buffers_count_too_and_integers_do_not():
@@ -88,10 +220,16 @@ def test_averaged_weights_and_buffers_count_too_and_integers_do_not():
         "generator_ema.module.a": torch.tensor([1.0, math.inf]),
         "b": torch.ones(2),
         "n": torch.tensor(3),
+        "text": "nan",
     }
-    with pytest.raises(FloatingPointError, match=r"1 of 2 weights .*\(generator_ema.module.a\)"):
-        check_weights(state)
-    check_weights({name: value for name, value in state.items() if name != "generator_ema.module.a"})
+    assert not_finite(state) == ["generator_ema.module.a"]
+    assert not_finite(dict(b=torch.ones(2), none=torch.zeros(0))) == []
+
+
+@pytest.mark.parametrize("name", ["interval", "skip", "patience", "factor", "lr_factor"])
+def test_numbers_out_of_range_are_named(name):
+    with pytest.raises(ValueError, match=rf"DivergenceHook\.{name}: got -1, wanted a number of at least"):
+        DivergenceHook(**{name: -1})
 
 
 def test_every_config_has_it():

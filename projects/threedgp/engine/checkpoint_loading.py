@@ -122,6 +122,22 @@ def newest_whole_checkpoint(folder: str | Path) -> Path | None:
     return None
 
 
+def whole_checkpoint_before(folder: str | Path, step: int) -> Path | None:
+    """Find the newest whole checkpoint of a training that is not later than some step.
+
+    Args:
+        folder: Work folder of the training.
+        step: The step.
+
+    Returns:
+        The checkpoint; None if there is none.
+    """
+    found = ((_STEP.fullmatch(path.name), path) for path in Path(folder).glob("iter_*.pth"))
+    steps = {int(match[1]): path for match, path in found if match}
+    before = sorted((number for number in steps if number <= step), reverse=True)
+    return next((steps[number] for number in before if is_whole(steps[number])), None)
+
+
 def _candidates(folder: Path) -> list[Path]:
     steps = {
         path: int(match[1])

@@ -1,52 +1,96 @@
-"""Training that has diverged says so, leaves no broken checkpoint, and does not end as if all were well."""
+"""Training that goes astray is noticed, steps back and goes on; it does not end as if all were well."""
 
+import json
 import logging
 import math
+import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import torch
 from mmagic.registry import HOOKS
-from mmengine.dist import all_gather_object
+from mmengine.dist import all_gather_object, is_main_process
 from mmengine.hooks import Hook
 from mmengine.logging import print_log
+from mmengine.optim import OptimWrapper, OptimWrapperDict
 from mmengine.runner import Runner
 from torch import Tensor
 
 from ..training.state_dicts import unwrap
+from ..whole_files import whole_file
+from .checkpoint_loading import POINTER, whole_checkpoint_before
+from .divergence_watch import GRADIENTS, Diverged, DivergenceWatch, broken_values
+from .train_loop import KimgTrainLoop
 
-GRADIENTS = "grad_nonfinite/"
+INCIDENTS = "incidents.jsonl"
+GAMMA_FACTOR = "r1_gamma_factor"
 
 
 @HOOKS.register_module()
 class DivergenceHook(Hook):
-    """Counts losses and gradients that are not finite, and stops training whose weights are not.
+    """Watches a training, and takes it back to a checkpoint from before the trouble.
 
-    A warning per interval says in how many of its iterations which loss or gradient was NaN or infinite, on
-    any process. A training with such losses ends with an error after everything else is done. Weights,
-    averaged ones too, that are not finite end it at once, since they stay so; they are not saved.
+    An alarm is what ``DivergenceWatch`` finds lasting, or weights that are not finite, in any process. The
+    training then goes on from the newest checkpoint that was saved long enough before, with the data and the
+    random numbers that come after the bad stretch. What was done is written to the log, the curves and
+    ``incidents.jsonl`` in the work folder. Too many alarms within a while end the training with an error, as
+    does one without such a checkpoint. Single steps with numbers that are not finite are counted, and warned
+    of; a training with such losses that were never mended ends with an error, too.
 
     Args:
-        interval: Iterations between two looks at the weights, and two warnings.
+        interval: Steps between two looks at the weights, and two warnings.
+        distance: Steps between the checkpoint that is taken and the beginning of the trouble, at least.
+        skip: Steps' worth of data and random numbers that are left out behind the trouble.
+        max_alarms: Alarms that are mended within ``alarm_kimg``; 0 mends none.
+        alarm_kimg: Thousands of images, see ``max_alarms``.
+        lr_factor: What every learning rate is multiplied with at an alarm.
+        gamma_factor: What the gradient penalty's gamma is multiplied with at an alarm.
+        **watch: See ``DivergenceWatch``.
 
     Raises:
-        ValueError: If the interval is not positive.
+        ValueError: If a number is out of range.
     """
 
     priority = "LOWEST"
 
-    def __init__(self, interval: int = 50) -> None:
-        if interval <= 0:
-            raise ValueError(f"DivergenceHook.interval: got {interval}, wanted more than 0")
-        self.interval = interval
+    def __init__(
+        self,
+        interval: int = 50,
+        distance: int = 100,
+        skip: int = 200,
+        max_alarms: int = 3,
+        alarm_kimg: float = 1000.0,
+        lr_factor: float = 1.0,
+        gamma_factor: float = 1.0,
+        **watch: Any,
+    ) -> None:
+        least = dict(interval=1, distance=0, skip=0, max_alarms=0, alarm_kimg=0, lr_factor=0, gamma_factor=0)
+        given = dict(locals())
+        for name, lowest in least.items():
+            if not (math.isfinite(given[name]) and given[name] >= lowest):
+                wanted = f"wanted a number of at least {lowest}"
+                raise ValueError(f"DivergenceHook.{name}: got {given[name]}, {wanted}")
+        self.interval, self.distance, self.skip = interval, distance, skip
+        self.max_alarms, self.alarm_kimg = max_alarms, alarm_kimg
+        self.lr_factor, self.gamma_factor = lr_factor, gamma_factor
+        self.watch = DivergenceWatch(**watch)
+        self._alarms: list[float] = []
+        self._begin()
+
+    def _begin(self) -> None:
         self._recent: Counter[str] = Counter()
         self._total: Counter[str] = Counter()
         self._iterations = 0
+        self.watch.forget()
 
     def before_train(self, runner: Runner) -> None:
-        """Begin to count anew."""
-        self._recent, self._total, self._iterations = Counter(), Counter(), 0
+        """Begin to count anew, and offer the loop to mend what is found."""
+        self._begin()
+        self._raise_gamma(runner, runner.message_hub.get_info(GAMMA_FACTOR, 1.0))
+        if isinstance(runner.train_loop, KimgTrainLoop):
+            runner.train_loop.mend = lambda alarm: self.mend(runner, alarm)
 
     def after_train_iter(
         self,
@@ -55,7 +99,7 @@ class DivergenceHook(Hook):
         data_batch: Any = None,
         outputs: dict | Sequence | None = None,
     ) -> None:
-        """Count, and now and then look and report.
+        """Look at the step, and now and then at the weights.
 
         Args:
             runner: The runner.
@@ -64,21 +108,78 @@ class DivergenceHook(Hook):
             outputs: What the training step logs.
 
         Raises:
-            FloatingPointError: If weights are not finite.
+            Diverged: If there is an alarm, in all processes alike.
         """
-        self._recent.update(broken_values(outputs if isinstance(outputs, Mapping) else {}))
+        logs = outputs if isinstance(outputs, Mapping) else {}
+        values = {name: float(value) for name, value in logs.items()}
+        self._recent.update(broken_values(values))
         self._iterations += 1
+        alarm = self.watch.look(values)
         if self.every_n_train_iters(runner, self.interval):
             self._report(runner)
-            check_weights(unwrap(runner.model).state_dict())
+            alarm = alarm or broken_weights(runner, self.interval)
+        raise_alike(alarm)
 
-    def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
-        """Refuse to save weights that are not finite; the checkpoints before stay.
+    def mend(self, runner: Runner, alarm: Diverged) -> None:
+        """Go back to a checkpoint from before the trouble.
+
+        Args:
+            runner: The runner, whose loop was left by the alarm.
+            alarm: The alarm.
 
         Raises:
-            FloatingPointError: If they are not.
+            Diverged: If there were too many alarms, or there is no such checkpoint.
         """
-        check_weights(checkpoint["state_dict"])
+        loop: KimgTrainLoop = runner.train_loop
+        kimg, step = int(loop.images_seen) / 1000, runner.iter + 1
+        self._alarms = [past for past in self._alarms if past >= kimg - self.alarm_kimg] + [kimg]
+        about = f"Training has diverged after {kimg:g} kimg (iteration {step}): {alarm}"
+        if len(self._alarms) > self.max_alarms:
+            raise Diverged(
+                f"{about}. Of the alarms within {self.alarm_kimg:g} kimg this is number {len(self._alarms)}, "
+                f"and {self.max_alarms} are mended; a lower learning rate or a larger model.r1.gamma may help"
+            ) from alarm
+        path = whole_checkpoint_before(runner.work_dir, step - alarm.steps - self.distance)
+        if path is None:
+            raise Diverged(
+                f"{about}. No checkpoint from before the trouble is there to go back to"
+            ) from alarm
+        with whole_file(Path(runner.work_dir, POINTER)) as pointer:
+            pointer.write_text(path.name, encoding="utf-8")
+        loop.roll_back(path, self.skip * loop.images_per_iter)
+        self._begin()
+        self._slow_down(runner)
+        self._write_down(runner, dict(reason=str(alarm), kimg=kimg, iteration=step), path)
+
+    def _slow_down(self, runner: Runner) -> None:
+        for wrapper in _wrappers(runner).values():
+            for group in wrapper.param_groups:
+                group["lr"] *= self.lr_factor
+        self._raise_gamma(runner, self.gamma_factor)
+        known = runner.message_hub.get_info(GAMMA_FACTOR, 1.0)
+        runner.message_hub.update_info(GAMMA_FACTOR, known * self.gamma_factor)
+
+    @staticmethod
+    def _raise_gamma(runner: Runner, factor: float) -> None:
+        r1 = getattr(unwrap(runner.model), "r1", None)
+        if r1 is not None and factor != 1:
+            r1.raise_gamma(factor)
+
+    def _write_down(self, runner: Runner, incident: dict[str, Any], path: Path) -> None:
+        loop: KimgTrainLoop = runner.train_loop
+        incident |= dict(
+            time=time.strftime("%Y-%m-%d %H:%M:%S"),
+            goes_on_from=path.name,
+            goes_on_at_kimg=int(loop.images_seen) / 1000,
+            data_skipped_kimg=loop.skipped / 1000,
+            lr_factor=self.lr_factor,
+            gamma_factor=self.gamma_factor,
+        )
+        runner.logger.error(f"Training has diverged and goes back: {json.dumps(incident)}")
+        runner.message_hub.update_scalar("train/incidents", len(self._alarms))
+        if is_main_process():
+            with Path(runner.work_dir, INCIDENTS).open("a", encoding="utf-8") as file:
+                file.write(json.dumps(incident) + "\n")
 
     def after_train(self, runner: Runner) -> None:
         """Report the rest, and end with an error if there was a loss that was not finite.
@@ -87,7 +188,7 @@ class DivergenceHook(Hook):
             FloatingPointError: If a loss or the weights were not finite.
         """
         self._report(runner)
-        check_weights(unwrap(runner.model).state_dict())
+        raise_alike(broken_weights(runner, 1))
         losses = {name: count for name, count in self._total.items() if not name.startswith(GRADIENTS)}
         if losses:
             raise FloatingPointError(f"training ended with losses that were not finite: {in_words(losses)}")
@@ -106,42 +207,68 @@ class DivergenceHook(Hook):
         self._recent, self._iterations = Counter(), 0
 
 
-def broken_values(outputs: Mapping[str, Any]) -> list[str]:
-    """Names of the logged losses that are not finite, and of the gradients that had such entries.
-
-    Args:
-        outputs: What a training step logs.
-    """
-    losses = [name for name in outputs if "loss" in name and not math.isfinite(float(outputs[name]))]
-    return losses + [name for name in outputs if name.startswith(GRADIENTS) and float(outputs[name]) != 0]
-
-
 def in_words(counts: Mapping[str, int]) -> str:
     """Counts of names, the gradients as such."""
     names = {name: name.replace(GRADIENTS, "gradient of the ") for name in counts}
     return ", ".join(f"{names[name]} {count} times" for name, count in sorted(counts.items()))
 
 
-@torch.no_grad()
-def check_weights(state: Mapping[str, Tensor]) -> None:
-    """Look whether a model's state is finite.
+def raise_alike(alarm: Diverged | None) -> None:
+    """Raise the alarm of any process in all of them.
 
     Args:
-        state: Parameters, averaged parameters and buffers by name.
+        alarm: That of this process, if any.
 
     Raises:
-        FloatingPointError: If it is not; logged, and the first names are given.
+        Diverged: The first one.
     """
-    values = {name: value for name, value in state.items() if value.is_floating_point()}
-    finite = torch.stack([value.isfinite().all().cpu() for value in values.values()])
-    if finite.all():
-        return
-    broken = [name for name, is_finite in zip(values, finite.tolist(), strict=True) if not is_finite]
+    alarms = [each for each in all_gather_object(alarm and (str(alarm), alarm.steps)) if each]
+    if alarms:
+        raise Diverged(*alarms[0])
+
+
+def broken_weights(runner: Runner, steps: int) -> Diverged | None:
+    """Look whether the model, and what the optimisers keep, is finite.
+
+    Args:
+        runner: The runner.
+        steps: For how long they may have been broken.
+
+    Returns:
+        The alarm if they are not; logged, and the first names are given.
+    """
+    state = dict(unwrap(runner.model).state_dict())
+    for name, wrapper in _wrappers(runner).items():
+        for index, kept in enumerate(wrapper.optimizer.state.values()):
+            state |= {f"optim_wrapper.{name}.{index}.{key}": value for key, value in kept.items()}
+    if not (broken := not_finite(state)):
+        return None
     names = ", ".join(broken[:3] + ["..."] * (len(broken) > 3))
-    message = (
-        f"Training has diverged after {int(state.get('images_seen', 0))} images: {len(broken)} of "
-        f"{len(values)} weights are not finite ({names}). They are not saved; go on from the last checkpoint "
-        "(--resume) with a lower learning rate or a larger model.r1.gamma"
-    )
-    print_log(message, logger="current", level=logging.ERROR)
-    raise FloatingPointError(message)
+    images = int(state.get("images_seen", 0))
+    message = f"after {images} images {len(broken)} weights are not finite ({names}); they are not saved"
+    print_log(f"Training has diverged: {message}", logger="current", level=logging.ERROR)
+    return Diverged(message, steps)
+
+
+def _wrappers(runner: Runner) -> dict[str, OptimWrapper]:
+    """Return the optimisers by name, of which a GAN has two."""
+    wrapper = runner.optim_wrapper
+    return dict(wrapper.items()) if isinstance(wrapper, OptimWrapperDict) else {"optimizer": wrapper}
+
+
+@torch.no_grad()
+def not_finite(state: Mapping[str, Any]) -> list[str]:
+    """Names of the tensors that hold NaN or infinity.
+
+    Args:
+        state: Parameters, averaged parameters, buffers and what else there is, by name.
+    """
+    values = {
+        name: value
+        for name, value in state.items()
+        if isinstance(value, Tensor) and value.is_floating_point() and value.numel()
+    }
+    if not values:
+        return []
+    finite = torch.stack([value.isfinite().all().cpu() for value in values.values()])
+    return [name for name, is_finite in zip(values, finite.tolist(), strict=True) if not is_finite]

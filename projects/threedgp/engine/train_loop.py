@@ -1,6 +1,8 @@
 """Training for a number of images, whatever the batch size and the number of processes."""
 
 import math
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from mmagic.registry import LOOPS
@@ -15,8 +17,11 @@ from ..data.drawn_index import draw_from
 from ..random_states import set_seeds
 from ..training.ema import ImagesSeenEMA
 from ..training.state_dicts import unwrap
+from .checkpoint_loading import read_checkpoint
+from .divergence_watch import Diverged
 
 SAMPLER_SEED = "sampler_seed"
+SKIPPED = "images_skipped"
 CHECKPOINT = "checkpoint"
 
 
@@ -55,6 +60,8 @@ class KimgTrainLoop(IterBasedTrainLoop):
     """
 
     dataloader_iterator: Any
+    mend: Callable[[Diverged], None] | None = None
+    """What to do about an alarm, if anything but to end."""
 
     def __init__(
         self,
@@ -109,9 +116,15 @@ class KimgTrainLoop(IterBasedTrainLoop):
         self.runner.call_hook("before_train_epoch")
         while self._iter < self._max_iters and not self.stop_training:
             self.runner.model.train()
-            batch = next(self.dataloader_iterator)
-            set_seeds(self._seed, get_rank(), int(self.images_seen))
-            self.run_iter(batch)
+            try:
+                batch = next(self.dataloader_iterator)
+                set_seeds(self._seed, get_rank(), int(self.images_seen) + self.skipped)
+                self.run_iter(batch)
+            except Diverged as alarm:
+                if self.mend is None:
+                    raise
+                self.mend(alarm)
+                continue
             if self._is_time_to_validate():
                 self.runner.val_loop.run()
         self.runner.call_hook("after_train_epoch")
@@ -126,6 +139,26 @@ class KimgTrainLoop(IterBasedTrainLoop):
     @property
     def _sampler(self) -> object:
         return self.dataloader.batch_sampler.sampler
+
+    @property
+    def skipped(self) -> int:
+        """Images that were passed over behind trouble: data and chance are as many ahead of the count."""
+        return self.runner.message_hub.get_info(SKIPPED, 0)
+
+    def roll_back(self, path: Path, skip: int) -> None:
+        """Go on from an earlier checkpoint of this training, with the data and chance that come now.
+
+        Args:
+            path: The checkpoint.
+            skip: Images to pass over besides.
+        """
+        here = int(self.images_seen)
+        checkpoint = read_checkpoint(path)
+        unwrap(self.runner.model).load_state_dict(checkpoint["state_dict"])
+        self.runner.optim_wrapper.load_state_dict(checkpoint["optimizer"])
+        skipped = self.skipped + here - int(self.images_seen) + skip
+        self.runner.message_hub.update_info(SKIPPED, skipped)
+        self._continue(int(self.images_seen))
 
     @property
     def _seed(self) -> int:
@@ -178,7 +211,7 @@ class KimgTrainLoop(IterBasedTrainLoop):
             return
         sampler.seed = self.runner.message_hub.get_info(SAMPLER_SEED, sampler.seed)
         self.runner.message_hub.update_info(SAMPLER_SEED, sampler.seed)
-        draw_from(sampler, images_seen)
+        draw_from(sampler, images_seen + self.skipped)
         new_iterator = type(self.dataloader_iterator)
         del self.dataloader_iterator  # ends its workers, which have loaded ahead from the start
         self.dataloader_iterator = new_iterator(self.dataloader)

@@ -23,6 +23,7 @@ from .checkpoint_loading import (
     newest_whole_checkpoint,
     stored_class_names,
 )
+from .divergence_hook import broken_weights, raise_alike
 
 BACKEND = "whole"
 
@@ -43,6 +44,7 @@ class WholeCheckpointHook(CheckpointHook):
 
     * A file is written under a passing name and renamed when it is on the disk; the oldest is removed only
       after that.
+    * What is not finite is not saved, but raised as ``Diverged``.
     * A resumed run goes on from the newest whole checkpoint of its work folder, wherever that was moved.
     * A checkpoint of other classes, or of another order of them, is refused; one of another config cannot be
       resumed. With ``model.strict_load=False`` both are taken as far as they fit, with a new optimiser.
@@ -105,6 +107,8 @@ class WholeCheckpointHook(CheckpointHook):
             check_classes(stored_class_names(checkpoint), present_classes(runner), name, strict)
 
     def _save_checkpoint_with_step(self, runner: Runner, step: int, meta: dict) -> None:
+        # In all processes, of which one saves.
+        raise_alike(broken_weights(runner, 1))
         keeps, outdated = self.max_keep_ckpts > 0, None
         if keeps and (not self.keep_ckpt_ids or self.keep_ckpt_ids[-1] != step):
             if len(self.keep_ckpt_ids) == self.max_keep_ckpts:

@@ -28,6 +28,11 @@ class R1Regularizer(nn.Module):
         if interval < 1:
             raise ValueError(f"interval: got {interval}, wanted at least 1")
         self.gamma, self.interval, self.behind_blur = gamma, interval, behind_blur
+        self.factor = 1.0
+
+    def raise_gamma(self, factor: float) -> None:
+        """Multiply gamma with a factor from now on, whichever way it is given."""
+        self.factor *= factor
 
     def is_due(self, images_seen: int, batch_size: int) -> bool:
         """Tell whether the step that begins at ``images_seen`` is one of those with the penalty."""
@@ -35,7 +40,8 @@ class R1Regularizer(nn.Module):
 
     def weight(self, image_size: int, batch_size: int) -> float:
         """Return gamma for a global batch."""
-        return 0.0002 * image_size**2 / batch_size if self.gamma == "auto" else float(self.gamma)
+        gamma = 0.0002 * image_size**2 / batch_size if self.gamma == "auto" else float(self.gamma)
+        return self.factor * gamma
 
     def forward(
         self, logits: Float[Tensor, " n"], images: Sequence[Float[Tensor, "n ..."]], gamma: float
