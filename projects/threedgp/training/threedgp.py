@@ -48,7 +48,8 @@ class ThreeDGP(BaseConditionalGAN):
         r1: Config of the R1 penalty; None for none.
         distillation: Config of the distillation loss; None for none.
         teacher: Config of a teacher that is run on the fly, where the dataset delivers no features.
-        camera_regularizers: Configs of the camera regularisers; used with a camera generator only.
+        camera_regularizers: Configs of the camera regularisers; used with a camera generator only. None for
+            none.
         patch_sampler: Config of the patch sampler, whose ``min_scale`` defaults to patch size over image
             size; None trains on whole images.
         blur_fade: Config of the blur of the discriminator's inputs; None for none.
@@ -72,7 +73,10 @@ class ThreeDGP(BaseConditionalGAN):
         r1: Config | None = frozen(type="R1Regularizer"),
         distillation: Config | None = frozen(type="KnowledgeDistillationLoss"),
         teacher: Config | None = None,
-        camera_regularizers: Sequence[Config] | None = None,
+        camera_regularizers: Sequence[Config] | None = (
+            frozen(type="CameraEMDRegularizer"),
+            frozen(type="CameraMeanRegularizer"),
+        ),
         patch_sampler: Config | None = frozen(type="PatchSampler"),
         blur_fade: Config | None = frozen(type="BlurFade"),
         ema_config: Config | None = frozen(type="ImagesSeenEMA"),
@@ -88,11 +92,9 @@ class ThreeDGP(BaseConditionalGAN):
         self.r1: R1Regularizer | None = build(r1)
         self.distillation: KnowledgeDistillationLoss | None = build(distillation)
         self.teacher: nn.Module | None = build(teacher)
-        if camera_regularizers is None:
-            camera_regularizers = [frozen(type=f"Camera{kind}Regularizer") for kind in ("EMD", "Mean")]
         if ours.camera_generator is None:
-            camera_regularizers = []
-        self.camera_regularizers = nn.ModuleList(build(config) for config in camera_regularizers)
+            camera_regularizers = None
+        self.camera_regularizers = nn.ModuleList(build(config) for config in camera_regularizers or ())
         min_scale = ours.patch_size / ours.image_size
         self.patch_sampler: PatchSampler | None = build(patch_sampler, min_scale=min_scale)
         self.blur_fade: BlurFade | None = build(blur_fade)
