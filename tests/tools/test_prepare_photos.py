@@ -145,9 +145,9 @@ def test_every_input_file_is_accounted_for(photos, tmp_path, capsys):
     assert meta["images"] == {"written": 3, "unreadable": 1, "without_class": 1, "not_drawn": 1}
     assert meta["depth_maps"] == {"found": 1, "used": 0, "unused": 1} and account_adds_up(meta)
     printed = capsys.readouterr().out
-    for words in ("10 files: 6 images", "1 .heic", "e.g. loose.jpg", "1 images are left out by --max-images"):
+    for words in ("10 files: 6 images", "1 .heic", "e.g. loose.jpg", "left out by --max-images: 1 image\n"):
         assert words in printed
-    assert "1 of 1 depth maps beside the photos are not used" in printed
+    assert "not used of the depth maps beside the photos: 1 of 1" in printed
 
 
 def test_quickstart_looks_for_what_is_read():
@@ -216,7 +216,7 @@ def test_classes_come_from_dataset_json(photos, tmp_path, capsys):
     assert meta["classes"] == {"02": 1, "10": 1}
     assert outputs(tmp_path / "out") == ["train/02/dogs_three.png", "train/10/cats_one.png"]
     assert meta["images"]["without_class"] == 1 and account_adds_up(meta)
-    assert "1 images have no class and are left out, e.g. cats/2024/two.PNG" in capsys.readouterr().out
+    assert "left out, as not in a class: 1 image, e.g. cats/2024/two.PNG" in capsys.readouterr().out
     assert run(photos, tmp_path / "one", "--single-class")["classes"] == {"all": 3}
 
 
@@ -274,7 +274,7 @@ def test_photos_without_a_depth_map_of_their_own_are_counted(tmp_path, capsys):
     for words in (
         "shape_depth.png: is 20x30 pixels, its image 30x20",
         "cut_depth.png",
-        "1 of 6 images have depth",
+        "depth maps: 1 for 6 images: ",
     ):
         assert words in printed.out + printed.err
     assert len(ImageDepthDataset(str(tmp_path / "out/train"), on_bad="skip")) == 1

@@ -14,6 +14,7 @@ from torch.utils.data import DataLoader
 
 from ..training.ema import ImagesSeenEMA
 from ..training.state_dicts import unwrap
+from ..wording import counted
 
 SAMPLER_SEED = "sampler_seed"
 CHECKPOINT = "checkpoint"
@@ -149,7 +150,7 @@ class KimgTrainLoop(IterBasedTrainLoop):
         self._iter = images_seen // self.images_per_iter
         print_log(
             f"Continues at {images_seen / 1000:g} kimg: iteration {self._iter} of "
-            f"{self._max_iters} with {self.images_per_iter} images each",
+            f"{self._max_iters} with {counted(self.images_per_iter, 'image')} each",
             logger="current",
         )
         # Otherwise the run would draw the noise of its first iterations once more.

@@ -24,6 +24,7 @@ from ..models.losses.r1_regularizer import R1Regularizer
 from ..models.old_names import rename_old_tensors
 from ..models.patch_sampler import PatchSampler
 from ..schedules import schedule_values
+from ..wording import counted
 from .batches import RealBatch
 from .checks import check_parts, check_wrappers, discriminator_defaults
 from .draws import Draws
@@ -198,7 +199,7 @@ class ThreeDGP(BaseConditionalGAN):
             images = torch.cat([rgb, data_samples.depth.to(rgb)], dim=1)
         label = self.data_sample_to_label(data_samples) if self.num_classes else None
         if self.num_classes and label is None:
-            raise ValueError(f"gt_label: got none, wanted labels of {self.num_classes} classes")
+            raise ValueError(f"gt_label: got none, wanted labels of {counted(self.num_classes, 'class')}")
         return RealBatch(images, label, self._teacher_features(rgb, data_samples))
 
     def _teacher_features(self, rgb: Tensor, data_samples: DataSample) -> Tensor | None:
