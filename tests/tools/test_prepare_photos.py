@@ -15,9 +15,12 @@ import projects.threedgp  # noqa: F401
 from projects.threedgp.data.depth_estimation import DepthEstimator
 from projects.threedgp.data.image_depth_dataset import ImageDepthDataset
 from projects.threedgp.data.images import EXTENSIONS
+from projects.threedgp.engine.run_config import merge_options, read_config
 from projects.threedgp.errors import UserError
 from tests.stand_ins import save_depth_stand_in
 from tools.data import prepare_photos
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def add_photo(path: Path, size: tuple[int, int] = (30, 20), colour="red", **save) -> Path:
@@ -117,7 +120,7 @@ def test_unreadable_photos_are_skipped_counted_and_named(photos, tmp_path, capsy
     assert [Path(name).name for name in meta["skipped"]] == ["broken.jpg"]
     printed = capsys.readouterr()
     assert "broken.jpg" in printed.out + printed.err
-    assert "1 files were not readable" in printed.out
+    assert "left out as unreadable (named above): 1 file\n" in printed.out
 
 
 def test_max_images_are_spread_over_the_folder(tmp_path):
@@ -365,9 +368,15 @@ def test_inverse_depth_is_turned_so_that_larger_is_farther(photos, tmp_path, dep
         np.testing.assert_allclose(plain.astype(int) + inverse, 65535, atol=2)
 
 
-def test_without_a_depth_model_it_says_so(photos, tmp_path, capsys):
+def test_without_a_depth_model_it_says_which_option_trains_on_them(photos, tmp_path, capsys):
     run(photos, tmp_path / "out")
-    assert "use_depth=False" in capsys.readouterr().out
+    advice = re.search(
+        r"no depth maps .*: (\S+) trains without depth \(quickstart.sh sets it", capsys.readouterr().out
+    )
+    config = read_config(ROOT / "configs" / "3dgp_imagenet256.py")
+    merge_options(config, [f"train_dataloader.dataset.data_root={tmp_path / 'out' / 'train'}", advice[1]])
+    assert not config.train_dataloader.dataset.use_depth
+    assert advice[1] in (ROOT / "tools" / "quickstart.sh").read_text()
 
 
 # Folders

@@ -191,7 +191,10 @@ class ThreeDGP(BaseConditionalGAN):
         images = data_samples.gt_img
         size = self._generator.image_size
         if tuple(images.shape[1:]) != (3, size, size):
-            raise ValueError(f"gt_img: got shape {tuple(images.shape[1:])}, wanted (3, {size}, {size})")
+            raise ValueError(
+                f"gt_img: got shape {tuple(images.shape[1:])}, wanted (3, {size}, {size}), as "
+                "model.generator.image_size (see the dataset's resolution)"
+            )
         rgb = images
         if self._generator.out_channels == 4:
             if "depth" not in data_samples:
@@ -200,7 +203,14 @@ class ThreeDGP(BaseConditionalGAN):
         label = self.data_sample_to_label(data_samples) if self.num_classes else None
         if self.num_classes and label is None:
             raise ValueError(f"gt_label: got none, wanted labels of {counted(self.num_classes, 'class')}")
-        return RealBatch(images, label, self._teacher_features(rgb, data_samples))
+        features = self._teacher_features(rgb, data_samples)
+        wanted = unwrap(self.discriminator).feature_dim
+        if features is not None and features.shape[1] != wanted:
+            raise ValueError(
+                f"teacher_feature: got {features.shape[1]} numbers, wanted {wanted}, as "
+                "model.discriminator.feature_dim"
+            )
+        return RealBatch(images, label, features)
 
     def _teacher_features(self, rgb: Tensor, data_samples: DataSample) -> Tensor | None:
         if self.distillation is None:
