@@ -14,6 +14,8 @@ import torch
 from mmengine.logging import print_log
 from mmengine.runner import CheckpointLoader
 
+from ..wording import counted
+
 POINTER = "last_checkpoint"
 _STEP = re.compile(r"(?:iter|epoch)_(\d+)\.pth")
 
@@ -70,8 +72,8 @@ def differing_classes(stored: ClassNames, present: ClassNames, shown: int = 5) -
 
     order = "the same in another order" if sorted(stored) == sorted(present) else "others"
     return (
-        f"its {len(stored)} classes and the {len(present)} wanted are {order}, from label {first} on: "
-        f"{excerpt(stored)} in the checkpoint, {excerpt(present)} wanted"
+        f"its {counted(len(stored), 'class')} and the {len(present)} wanted are {order}, from label {first} "
+        f"on: {excerpt(stored)} in the checkpoint, {excerpt(present)} wanted"
     )
 
 

@@ -15,6 +15,7 @@ from mmengine.runner import Runner
 from torch import Tensor
 
 from ..training.state_dicts import unwrap
+from ..wording import counted
 
 GRADIENTS = "grad_nonfinite/"
 
@@ -139,7 +140,7 @@ def check_weights(state: Mapping[str, Tensor]) -> None:
     broken = [name for name, is_finite in zip(values, finite.tolist(), strict=True) if not is_finite]
     names = ", ".join(broken[:3] + ["..."] * (len(broken) > 3))
     message = (
-        f"Training has diverged after {int(state.get('images_seen', 0))} images: {len(broken)} of "
+        f"Training has diverged after {counted(int(state.get('images_seen', 0)), 'image')}: {len(broken)} of "
         f"{len(values)} weights are not finite ({names}). They are not saved; go on from the last checkpoint "
         "(--resume) with a lower learning rate or a larger model.r1.gamma"
     )

@@ -20,8 +20,8 @@ from ..whole_files import write_text
 from .checkpoint_loading import read_checkpoint
 from .config_check import check_config
 from .console import ConsoleRunner, ProgressHook
-from .dependent_settings import check_teacher
 from .run_config import merge_options, owners_of_data_root, read_config, redirect_data_root, stored_config
+from .training_check import check_training
 
 
 def load_config(args: argparse.Namespace) -> Config:
@@ -76,10 +76,9 @@ def prepare_training(config: Config, resume: str | None) -> None:
             checkpoint if there is one, a path continues from that checkpoint.
 
     Raises:
-        UserError: There is nothing for the discriminator to distil, or a new training would overwrite an
-            earlier one.
+        UserError: Data and model do not fit, or a new training would overwrite an earlier one.
     """
-    check_teacher(config)
+    check_training(config)
     if resume is None:
         _spare_earlier_training(Path(config.work_dir))
         return

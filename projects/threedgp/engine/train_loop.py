@@ -12,8 +12,12 @@ from mmengine.runner import BaseLoop, IterBasedTrainLoop, Runner, set_random_see
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
+from ..errors import blame
+from ..random_states import random_state_kept
 from ..training.ema import ImagesSeenEMA
 from ..training.state_dicts import unwrap
+from ..training.threedgp import ThreeDGP
+from ..wording import counted
 
 SAMPLER_SEED = "sampler_seed"
 CHECKPOINT = "checkpoint"
@@ -94,7 +98,8 @@ class KimgTrainLoop(IterBasedTrainLoop):
         return images_seen
 
     def run(self) -> nn.Module:
-        """Train; the toolkit's loop but for how it continues."""
+        """Train; the toolkit's loop but for how it begins and continues."""
+        self._check_first_sample()
         if self._iter == 0:
             self._begin()
         else:
@@ -109,6 +114,14 @@ class KimgTrainLoop(IterBasedTrainLoop):
         self.runner.call_hook("after_train_epoch")
         self.runner.call_hook("after_train")
         return self.runner.model
+
+    def _check_first_sample(self) -> None:
+        """Refuse data that the model cannot be trained on, which a step would only tell from its inside."""
+        model, loader = unwrap(self.runner.model), self.dataloader
+        if isinstance(model, ThreeDGP):
+            with random_state_kept(), blame("train_dataloader", ValueError):
+                batch: Any = loader.collate_fn([loader.dataset[0]])
+                model.real_batch(model.data_preprocessor(batch, True)["data_samples"])
 
     def _is_time_to_validate(self) -> bool:
         if self.runner.val_loop is None:
@@ -149,7 +162,7 @@ class KimgTrainLoop(IterBasedTrainLoop):
         self._iter = images_seen // self.images_per_iter
         print_log(
             f"Continues at {images_seen / 1000:g} kimg: iteration {self._iter} of "
-            f"{self._max_iters} with {self.images_per_iter} images each",
+            f"{self._max_iters} with {counted(self.images_per_iter, 'image')} each",
             logger="current",
         )
         # Otherwise the run would draw the noise of its first iterations once more.
