@@ -1,13 +1,18 @@
 """Every shipped config of 3DGP, at reduced size, trains for two iterations and is evaluated."""
 
+import inspect
+from collections.abc import Mapping
+from dataclasses import asdict, fields, is_dataclass
 from pathlib import Path
 
 import pytest
+from mmagic.registry import MODELS
 from mmengine.config import Config
 from mmengine.runner import Runner
 
 from projects.threedgp.engine.launch import run_test
 from projects.threedgp.engine.run_config import redirect_data_root
+from projects.threedgp.rendering import RayMarching
 from tests import tiny_runs
 
 CONFIGS = sorted((Path(__file__).resolve().parents[1] / "configs").glob("3dgp_*.py"))
@@ -62,6 +67,63 @@ def reduced(path: Path, data_root: str, work_dir: Path) -> Config:
     config.work_dir = str(work_dir)
     config.experiment_name = f"{work_dir.name}_{path.stem}"
     return config
+
+
+# Where the flagship says what its part's default is not, and why.
+NO_DEFAULTS = {
+    "model.num_classes": "of the data set; the model alone has none",
+    "model.data_preprocessor": "of the toolkit, which has none by default",
+    "model.data_preprocessor.output_channel_order": "of the toolkit, which leaves BGR as it is",
+    "model.discriminator": "a model that only samples has none",
+    "model.generator.depth_adaptor.identity_prob": "follows num_layers, see the test below",
+}
+
+
+def settings(node, place="model"):
+    """Every setting of a config: its place, what it is set to, and the default of its component."""
+    if isinstance(node, list):
+        for index, each in enumerate(node):
+            yield from settings(each, f"{place}.{index}")
+    if not isinstance(node, dict) or "type" not in node:
+        return
+    defaults = defaults_of(MODELS.get(node["type"]))
+    for key, value in node.items():
+        if key != "type":
+            yield f"{place}.{key}", value, defaults[key]
+            yield from settings(value, f"{place}.{key}")
+
+
+def defaults_of(component):
+    """Default of each argument; a renderer passes those of ``RayMarching`` on."""
+    parameters = inspect.signature(component).parameters.values()
+    defaults = {each.name: each.default for each in parameters}
+    return {each.name: each.default for each in fields(RayMarching)} | defaults
+
+
+def plain(value):
+    """A value as a config writes it; of a part only its type, since its settings have places of their own."""
+    if is_dataclass(value) and not isinstance(value, type):
+        value = asdict(value)
+    if isinstance(value, Mapping):
+        return value["type"] if "type" in value else {key: plain(each) for key, each in value.items()}
+    return [plain(each) for each in value] if isinstance(value, list | tuple) else value
+
+
+def test_defaults_of_components_are_the_flagships():
+    flagship = Config.fromfile(CONFIGS[0].parent / "_base_" / "3dgp_model.py").model.to_dict()
+    said = {
+        place: (plain(value), plain(default))
+        for place, value, default in settings(flagship)
+        if default is not inspect.Parameter.empty
+    }
+    others = {place: both for place, both in said.items() if both[0] != both[1]}
+    assert len(said) > 60 and others.keys() == NO_DEFAULTS.keys(), others
+
+
+def test_the_flagships_depth_passes_unchanged_as_often_as_by_default():
+    config = Config.fromfile(CONFIGS[0].parent / "_base_" / "3dgp_model.py").model.generator.depth_adaptor
+    default = MODELS.build(dict(type=config.type))
+    assert MODELS.build(config).identity_prob == default.identity_prob
 
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)

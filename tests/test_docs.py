@@ -1,4 +1,4 @@
-"""projects/threedgp/docs: what the code cites is there."""
+"""projects/threedgp/docs: what the code cites is there, and can be read in an editor."""
 
 import re
 from pathlib import Path
@@ -32,3 +32,11 @@ def test_links_between_pages_lead_to_files():
     for page in [ROOT / "README.md", *(PLUGIN / "docs").glob("*.md")]:
         for link in re.findall(r"\]\(([^)#:]+)\)", page.read_text(encoding="utf-8")):
             assert (page.parent / link).exists(), f"{page.name}: {link}"
+
+
+def test_prose_is_wrapped():
+    """Tables and commands may be wider."""
+    for page in (PLUGIN / "docs").glob("*.md"):
+        text = re.sub(r"^```.*?^```$", "", page.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
+        wide = [line for line in text.splitlines() if len(line) > 120 and not line.startswith(("|", "!["))]
+        assert wide == [], page.name

@@ -10,7 +10,7 @@ PLUGIN = ROOT / "projects" / "threedgp"
 
 # Who stands on whom, from the ground up; rooms of one floor may use each other.
 FLOORS = [
-    {"schedules", "whole_files", "errors", "random_states", "packaged", "command_line"},
+    {"schedules", "whole_files", "errors", "random_states", "packaged", "command_line", "wording"},
     {"rendering", "layers"},
     {"models"},
     {"training", "data"},

@@ -28,7 +28,7 @@ NUM_SCENES=1024
 MAX_PHOTOS=2000
 MAX_PHOTOS_WITH_DEPTH=200 # a depth model takes about a second each on CPU
 SEED=0
-NO_DEPTH_OPTIONS=(model.generator.depth_adaptor=None train_dataloader.dataset.use_depth=False)
+NO_DEPTH_OPTIONS=(model.generator.depth_adaptor=None)
 num_classes_options() { printf '%s\n' "model.num_classes=$1"; }
 
 usage() { sed -n '2,/^set/{/^#/s/^# \{0,1\}//p}' "${BASH_SOURCE[0]}"; }

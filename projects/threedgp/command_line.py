@@ -49,6 +49,14 @@ def grid_shape(text: str) -> tuple[int, int]:
     return int(parts[0]), int(parts[1])
 
 
+def positive(text: str) -> int:
+    """A whole number from 1 on; made for argparse's `type`."""
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"got {value}, wanted at least 1")
+    return value
+
+
 def make_parser(description: str | None) -> argparse.ArgumentParser:
     """A parser that shows its description as it is written."""
     return argparse.ArgumentParser(

@@ -16,7 +16,7 @@ import importlib.util
 import pkgutil
 import sys
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Container, Iterable
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec, PathFinder
 from types import ModuleType
@@ -69,23 +69,13 @@ class MissingOps(ModuleType):
         return missing_op
 
 
-class OptionalLoader(Loader):
-    """Runs a module; where that fails, gives it a placeholder class for every name."""
-
-    def __init__(self, loader: Loader) -> None:
-        self.loader = loader
-
-    def create_module(self, spec: ModuleSpec) -> ModuleType | None:
-        """The module of the real loader."""
-        return self.loader.create_module(spec)
-
-    def exec_module(self, module: ModuleType) -> None:
-        """Execute the module, or fill it with placeholders that say what it needs."""
-        try:
-            self.loader.exec_module(module)
-        except Exception as error:  # whatever an outdated or half-installed package raises
-            reason = f"{module.__name__} {OPTIONAL_MODULES[module.__name__]}: {error}"
-            module.__getattr__ = lambda name: _placeholder(name, reason)  # type: ignore[method-assign]
+def execute_or_replace(loader: Loader, module: ModuleType) -> None:
+    """Execute a module of ``OPTIONAL_MODULES``, or fill it with placeholders that say what it needs."""
+    try:
+        loader.exec_module(module)
+    except Exception as error:  # whatever an outdated or half-installed package raises
+        reason = f"{module.__name__} {OPTIONAL_MODULES[module.__name__]}: {error}"
+        module.__getattr__ = lambda name: _placeholder(name, reason)  # type: ignore[method-assign]
 
 
 def _placeholder(name: str, reason: str) -> type:
@@ -98,19 +88,38 @@ def _placeholder(name: str, reason: str) -> type:
     return type(name, (), {"__init__": refuse})
 
 
-class OptionalFinder(MetaPathFinder):
-    """Finds the modules of ``OPTIONAL_MODULES``, as Python does, for ``OptionalLoader``."""
+class ExecutingFinder(MetaPathFinder):
+    """Finds some modules, as Python does, and has them executed in another way.
+
+    Args:
+        names: Full names of the modules.
+        execute: Gets the loader that Python found, and the module.
+    """
+
+    def __init__(self, names: Container[str], execute: Callable[[Loader, ModuleType], None]) -> None:
+        self.names, self.execute = names, execute
 
     def find_spec(
         self, fullname: str, path: Iterable[str] | None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
         """The module's spec, or None if it is not one of ours."""
-        if fullname not in OPTIONAL_MODULES:
+        if fullname not in self.names:
             return None
         spec = PathFinder.find_spec(fullname, None if path is None else list(path), target)
         if spec is not None and spec.loader is not None:
-            spec.loader = OptionalLoader(spec.loader)
+            spec.loader = _ExecutingLoader(spec.loader, self.execute)
         return spec
+
+
+class _ExecutingLoader(Loader):
+    def __init__(self, loader: Loader, execute: Callable[[Loader, ModuleType], None]) -> None:
+        self.loader, self.execute = loader, execute
+
+    def create_module(self, spec: ModuleSpec) -> ModuleType | None:
+        return self.loader.create_module(spec)
+
+    def exec_module(self, module: ModuleType) -> None:
+        self.execute(self.loader, module)
 
 
 class MissingOpsFinder(MetaPathFinder, Loader):
@@ -155,7 +164,7 @@ def stand_in_diffusers() -> None:
 
 def tolerate_optional_modules() -> None:
     """Let the rest of mmagic import where an editor that is not used here does not."""
-    sys.meta_path.insert(0, OptionalFinder())
+    sys.meta_path.insert(0, ExecutingFinder(OPTIONAL_MODULES, execute_or_replace))
 
 
 def restore_numpy_bool8() -> None:

@@ -1,11 +1,12 @@
 """Registers components with the toolkit when a registry is first asked, as the toolkit does its own."""
 
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from importlib import import_module
-from importlib.abc import Loader, MetaPathFinder
-from importlib.machinery import ModuleSpec, PathFinder
+from importlib.abc import Loader
 from types import ModuleType
+
+from .compat import ExecutingFinder
 
 REGISTRIES = "mmagic.registry"
 
@@ -22,8 +23,13 @@ def register_on_look_up(modules: Sequence[str]) -> None:
     """
     if REGISTRIES in sys.modules:
         _add_locations(sys.modules[REGISTRIES], modules)
-    else:
-        sys.meta_path.insert(0, _RegistriesFinder(modules))
+        return
+
+    def execute(loader: Loader, module: ModuleType) -> None:
+        loader.exec_module(module)
+        _add_locations(module, modules)
+
+    sys.meta_path.insert(0, ExecutingFinder((REGISTRIES,), execute))
 
 
 def _add_locations(registry_module: ModuleType, modules: Sequence[str]) -> None:
@@ -35,34 +41,3 @@ def _add_locations(registry_module: ModuleType, modules: Sequence[str]) -> None:
     if any(each._imported for each in registries):
         for module in modules:
             import_module(module)
-
-
-class _RegistriesFinder(MetaPathFinder):
-    """Finds the module of the registries, as Python does, once, and adds to it what it will import."""
-
-    def __init__(self, modules: Sequence[str]) -> None:
-        self.modules = modules
-
-    def find_spec(
-        self, fullname: str, path: Iterable[str] | None, target: ModuleType | None = None
-    ) -> ModuleSpec | None:
-        if fullname != REGISTRIES:
-            return None
-        spec = PathFinder.find_spec(fullname, None if path is None else list(path), target)
-        if spec is not None and spec.loader is not None:
-            spec.loader = _RegistriesLoader(spec.loader, self.modules)
-        return spec
-
-
-class _RegistriesLoader(Loader):
-    """Runs the module of the registries, then adds the modules to them."""
-
-    def __init__(self, loader: Loader, modules: Sequence[str]) -> None:
-        self.loader, self.modules = loader, modules
-
-    def create_module(self, spec: ModuleSpec) -> ModuleType | None:
-        return self.loader.create_module(spec)
-
-    def exec_module(self, module: ModuleType) -> None:
-        self.loader.exec_module(module)
-        _add_locations(module, self.modules)

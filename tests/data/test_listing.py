@@ -27,7 +27,7 @@ def test_each_file_is_of_one_kind_and_the_counts_add_up(tmp_path):
     assert files.total == sum(files.counts.values()) == 12
     assert files.summary() == (
         "12 files: 2 images, 2 depth maps, 3 of other types (2 .heic, 1 none), 3 hidden, "
-        "2 dead links or closed folders, e.g. broken.png"
+        "2 out of reach (dead links, closed folders), e.g. broken.png"
     )
 
 

@@ -97,7 +97,7 @@ def test_one_image_is_no_distribution(tmp_path, model):
     root = tiny_runs.write_images(tmp_path / "data", num=1)
     one = DATASETS.build(dict(tiny_runs.loader(root, training=False)["dataset"], _scope_="mmagic"))
     network = save_inception_stand_in(tmp_path)
-    with pytest.raises(ValueError, match="FID: got 1 real images, wanted at least 2"):
+    with pytest.raises(ValueError, match="FID: got 1 real image, wanted at least 2"):
         checked(one, model, dict(type="LocalFID", fake_nums=4, inception_path=network))
     (metric,) = checked(one, model, swd())
     assert metric.real_nums == metric.fake_nums == 1

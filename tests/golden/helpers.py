@@ -159,60 +159,81 @@ def camera_prior_config(camera: dict) -> dict:
     )
 
 
+def field_config(config: dict) -> dict:
+    """Translate the stored configuration of the tri-planes."""
+    g = config["generator"]
+    return dict(
+        type="TriPlaneField",
+        resolution=g["tri_plane"]["res"],
+        feature_dim=g["tri_plane"]["feat_dim"],
+        cbase=g["cbase"],
+        cmax=g["cmax"],
+        mlp_hidden_dim=g["tri_plane"]["mlp"]["hid_dim"],
+        cube_scale=config["camera"]["cube_scale"],
+    )
+
+
+def renderer_config(config: dict, marcher: str) -> dict:
+    """Translate the stored configuration of the rays."""
+    g, ray = config["generator"], config["camera"]["ray"]
+    return dict(
+        type="VolumeRenderer",
+        near=ray["start"],
+        far=ray["end"],
+        num_coarse=g["num_ray_steps"],
+        num_fine=g["num_ray_steps"],
+        marcher=marcher,
+        use_inf_depth=g["use_inf_depth"],
+        last_back=config["last_back"],
+        white_back=config["white_back"],
+        density_noise=dict(start=g["nerf_noise_std_init"], end=0.0, over_kimg=g["nerf_noise_kimg_growth"]),
+    )
+
+
+def camera_generator_config(pose: dict) -> dict:
+    """Translate the stored configuration of the camera generator."""
+    return dict(
+        type="CameraGenerator",
+        hidden_dim=pose["hid_dim"],
+        embed_dim=pose["embed_dim"],
+        lr_multiplier=pose["lr_multiplier"],
+        adjust=[part for part, learned in pose["adjust"].items() if learned],
+    )
+
+
+def depth_adaptor_config(depth: dict) -> dict:
+    """Translate the stored configuration of the depth adaptor."""
+    return dict(
+        type="DepthAdaptor",
+        hidden_dim=depth["hid_dim"],
+        num_layers=depth["num_hid_layers"],
+        kernel_size=depth["kernel_size"],
+        near_offset_fraction=depth["near_plane_offset_max_fraction"],
+        near_offset_init=depth["near_plane_offset_bias"],
+        identity_prob=dict(
+            start=1 / (depth["num_hid_layers"] + 1),
+            end=depth["selection_start_p"],
+            over_kimg=depth["anneal_kimg"],
+        ),
+        strategy=depth["out_strategy"],
+    )
+
+
 def golden_generator(conditional: bool = True, marcher: str = "classical") -> ThreeDGPGenerator:
     """Build the small generator of the reference, with its weights, in evaluation mode."""
     config = _config()
-    g, camera = config["generator"], config["camera"]
-    pose, depth = g["camera_adaptor"], g["depth_adaptor"]
+    g = config["generator"]
     generator = ThreeDGPGenerator(
         image_size=config["resolution"],
         patch_size=config["patch"]["resolution"],
         num_classes=config["c_dim"] if conditional else None,
         noise_size=g["z_dim"],
         mapping=dict(w_dim=g["w_dim"], num_layers=g["map_depth"]),
-        field=dict(
-            resolution=g["tri_plane"]["res"],
-            feature_dim=g["tri_plane"]["feat_dim"],
-            cbase=g["cbase"],
-            cmax=g["cmax"],
-            mlp_hidden_dim=g["tri_plane"]["mlp"]["hid_dim"],
-            cube_scale=camera["cube_scale"],
-        ),
-        renderer=dict(
-            near=camera["ray"]["start"],
-            far=camera["ray"]["end"],
-            num_coarse=g["num_ray_steps"],
-            num_fine=g["num_ray_steps"],
-            marcher=marcher,
-            use_inf_depth=g["use_inf_depth"],
-            last_back=config["last_back"],
-            white_back=config["white_back"],
-            density_noise=dict(
-                start=g["nerf_noise_std_init"], end=0.0, over_kimg=g["nerf_noise_kimg_growth"]
-            ),
-        ),
-        camera_prior=camera_prior_config(camera),
-        camera_generator=dict(
-            type="CameraGenerator",
-            hidden_dim=pose["hid_dim"],
-            embed_dim=pose["embed_dim"],
-            lr_multiplier=pose["lr_multiplier"],
-            adjust=[part for part, learned in pose["adjust"].items() if learned],
-        ),
-        depth_adaptor=dict(
-            type="DepthAdaptor",
-            hidden_dim=depth["hid_dim"],
-            num_layers=depth["num_hid_layers"],
-            kernel_size=depth["kernel_size"],
-            near_offset_fraction=depth["near_plane_offset_max_fraction"],
-            near_offset_init=depth["near_plane_offset_bias"],
-            identity_prob=dict(
-                start=1 / (depth["num_hid_layers"] + 1),
-                end=depth["selection_start_p"],
-                over_kimg=depth["anneal_kimg"],
-            ),
-            strategy=depth["out_strategy"],
-        ),
+        field=field_config(config),
+        renderer=renderer_config(config, marcher),
+        camera_prior=camera_prior_config(config["camera"]),
+        camera_generator=camera_generator_config(g["camera_adaptor"]),
+        depth_adaptor=depth_adaptor_config(g["depth_adaptor"]),
     )
     load_official(generator, _parameters("G", conditional))
     return generator.eval()

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from projects.threedgp.studies import prepare
+from tools.studies import prepare
 
 NUM_SCENES = 64
 

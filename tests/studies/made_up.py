@@ -4,7 +4,8 @@ import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from projects.threedgp.studies.runs import Arm, Run, plan
+from projects.threedgp.studies.arms import Arm
+from projects.threedgp.studies.runs import Run, plan
 
 BATCH_SIZE = 8
 FULL, LESS = Arm("full", "all of it"), Arm("less", "less of it")

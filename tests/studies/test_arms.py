@@ -10,7 +10,8 @@ from mmengine.registry import init_default_scope
 
 from projects.threedgp.rendering import CAMERA_FIELDS
 from projects.threedgp.studies import arms, inexact_depth
-from projects.threedgp.studies.runs import SIZES, plan, write_config
+from projects.threedgp.studies.runs import plan, write_config
+from projects.threedgp.studies.sizes import SIZES
 from projects.threedgp.training.batches import RealBatch
 
 SIZE, BATCH = 32, 4

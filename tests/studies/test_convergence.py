@@ -8,6 +8,7 @@ from projects.threedgp.studies import convergence
 from projects.threedgp.studies.convergence import curves_csv, family_markdown, kimg_to_reach
 from projects.threedgp.studies.measures import FID
 from tests.studies.made_up import FULL, LESS, made_up_run, val_record
+from tools.studies import convergence as tool
 
 CURVE = ([2.0, 4.0, 8.0], [30.0, 20.0, 10.0])
 
@@ -79,7 +80,7 @@ def test_the_command_writes_curves_tables_and_pictures_of_its_families(tmp_path,
 
     monkeypatch.setattr(convergence, "execute", execute)
     options = ("--seeds", "4", "--families", "2d", "--kimg", "3", "--val-kimg", "1.5", "--jobs", "5")
-    convergence.main([str(data), str(out), *options])
+    tool.main([str(data), str(out), *options])
     assert sizes == [(3.0, 1.5, 5)]
     assert {path.name for path in out.iterdir()} == {
         *("runs", "convergence.csv", "convergence_2d.png", "convergence.md")

@@ -10,6 +10,7 @@ import torch
 
 from projects.threedgp.studies import distillation_cost as cost
 from tests import tiny_runs
+from tools.studies import distillation_cost
 
 CONFIG = str(Path(__file__).resolve().parents[2] / "configs" / "3dgp_toy32.py")
 SMALLER = (
@@ -82,7 +83,7 @@ def data_root(tmp_path_factory):
 
 def run(out: Path, data_root: str, *argv: str) -> None:
     fixed = ("--config", CONFIG, "--data-root", data_root, "--device", "cpu", "--out", str(out))
-    cost.main([*fixed, "--steps", "1", "--blocks", "2", *argv, "--cfg-options", *SMALLER])
+    distillation_cost.main([*fixed, "--steps", "1", "--blocks", "2", *argv, "--cfg-options", *SMALLER])
 
 
 def test_command_writes_blocks_and_table(tmp_path, data_root, capsys):
@@ -103,4 +104,4 @@ def test_command_writes_blocks_and_table(tmp_path, data_root, capsys):
 def test_config_without_distillation_is_refused(tmp_path, data_root):
     with pytest.raises(ValueError, match="wanted a config that distils"):
         config = CONFIG.replace("toy32", "toy64")
-        cost.main(["--config", config, "--data-root", data_root, "--out", str(tmp_path)])
+        distillation_cost.main(["--config", config, "--data-root", data_root, "--out", str(tmp_path)])

@@ -8,6 +8,7 @@ import pytest
 from projects.threedgp.studies import inexact_depth
 from projects.threedgp.studies.arms import FULL, INEXACTNESS, RAW_DEPTH
 from tests.studies.made_up import made_up_run, train_record
+from tools.studies import inexact_depth as tool
 
 
 def test_each_level_compares_models_that_see_the_same_depth():
@@ -36,7 +37,7 @@ def test_the_advantage_of_the_adaptor_is_told_by_level_and_seed(tmp_path, monkey
             made_up_run(out, run.arm, run.seed, metrics, [train_record(10, 0.1)])
 
     monkeypatch.setattr(inexact_depth, "execute", execute)
-    inexact_depth.main([str(data), str(out), "--seeds", "0", "1"])
+    tool.main([str(data), str(out), "--seeds", "0", "1"])
     folder = out / "inexact_depth"
     claims = [line.split(" | ") for line in (folder / "claims.md").read_text().splitlines()[2:]]
     assert [claim[2] for claim in claims[:3]] == ["+0.00, +0.00", "+1.00, +1.00", "+3.00, +3.00"]

@@ -10,9 +10,11 @@ from mmengine.config import Config
 
 from projects.threedgp.studies import learns_3d, runs
 from projects.threedgp.studies.arms import FIXED_CAMERAS, FULL
+from projects.threedgp.studies.sizes import SIZES
+from tools.studies import learns_3d as tool
 
 FAKES = 32
-KIMG = runs.SIZES["smoke"].kimg
+KIMG = SIZES["smoke"].kimg
 RESULTS = {"runs", "runs.csv", "table.md", "claims.md", "curves.png", "cameras.png", "samples.png"}
 
 
@@ -52,7 +54,7 @@ def test_a_small_study_from_data_to_tables(prepared, tmp_path, monkeypatch, caps
     monkeypatch.setattr(learns_3d, "ABLATIONS", arms)
     out = tmp_path / "out"
     command = [str(prepared), str(out), "--size", "smoke", "--seeds", "0"]
-    learns_3d.main(command)
+    tool.main(command)
     assert {path.name for path in out.iterdir()} == RESULTS
     check_tables(out, capsys.readouterr().out)
     check_pictures(out)
@@ -61,7 +63,7 @@ def test_a_small_study_from_data_to_tables(prepared, tmp_path, monkeypatch, caps
     monkeypatch.setattr(runs, "_call", None)
     for name in ("table.md", "claims.md", "runs.csv"):
         (out / name).unlink()
-    learns_3d.main(command)
+    tool.main(command)
     assert {path: path.read_bytes() for path in out.rglob("*") if path.is_file()} == finished
 
 

@@ -7,9 +7,10 @@ import imageio.v3 as iio
 import numpy as np
 import pytest
 
-from projects.threedgp.studies import prepare, toy_networks
-from projects.threedgp.studies.arms import DEPTH_FOLDER, INEXACTNESS
+from projects.threedgp.studies import prepare
+from projects.threedgp.studies.arms import DEPTH_FOLDER, INEXACTNESS, NETWORK_FILES
 from tests.studies.conftest import NUM_SCENES
+from tools.studies import prepare as tool
 
 
 @pytest.fixture
@@ -22,8 +23,7 @@ def folder(prepared, tmp_path):
 def called(monkeypatch):
     """Names and arguments of what is called to make something, none of which runs."""
     calls = {}
-    monkeypatch.setattr(toy_networks, "main", lambda argv: calls.update(toy_networks=argv))
-    for name in ("write_dataset", "write_features"):
+    for name in ("write_dataset", "write_features", "train_networks"):
         monkeypatch.setattr(prepare, name, lambda *args, name=name: calls.update({name: args}))
     monkeypatch.setattr(
         prepare, "write_inexact_depth", lambda data, out, level: calls.update({out.name: [data, level]})
@@ -60,7 +60,7 @@ def test_yaw_is_the_cameras_alone(prepared):
 
 
 def test_what_is_there_is_not_made_again(folder, small, called):
-    prepare.main([str(folder), *small])
+    tool.main([str(folder), *small])
     assert called == {}
 
 
@@ -69,30 +69,27 @@ def test_a_missing_network_is_trained_alone(folder, small, called):
     known = json.loads(report.read_text())
     del known["extractor"]
     report.write_text(json.dumps(known))
-    prepare.main([str(folder), *small])
-    networks = str(folder / "networks")
-    assert called == {
-        "toy_networks": [str(folder), networks, *("--epochs", "1", "--held-out", "32", "--only", "extractor")]
-    }
+    tool.main([str(folder), *small])
+    assert called == {"train_networks": (folder, folder / "networks", 1, 32, ["extractor"])}
 
 
 def test_networks_of_other_settings_and_lost_files_are_made_again(folder, small, called):
     (folder / "networks" / "depth_estimator.ts").unlink()
-    prepare.main([str(folder), *small])
-    assert called["toy_networks"][-2:] == ["--only", "depth_estimator"]
-    prepare.main([str(folder), *small, "--epochs", "2"])
-    assert called["toy_networks"][-4:] == ["--only", *toy_networks.MAKERS]
+    tool.main([str(folder), *small])
+    assert called["train_networks"][-1] == ["depth_estimator"]
+    tool.main([str(folder), *small, "--epochs", "2"])
+    assert called["train_networks"][-1] == [*NETWORK_FILES]
 
 
 def test_features_that_are_older_than_the_teacher_are_computed_again(folder, small, called):
     (folder / "networks" / "teacher.pth").touch()
-    prepare.main([str(folder), *small])
+    tool.main([str(folder), *small])
     assert list(called) == ["write_features"]
 
 
 def test_missing_depth_is_written_alone(folder, small, called):
     shutil.rmtree(folder / DEPTH_FOLDER.format(3))
-    prepare.main([str(folder), *small])
+    tool.main([str(folder), *small])
     assert called == {DEPTH_FOLDER.format(3): [folder, 3]}
 
 
@@ -101,7 +98,7 @@ def test_missing_depth_is_written_alone(folder, small, called):
 )
 def test_other_scenes_are_refused(folder, small, called, options, message):
     with pytest.raises(ValueError, match=rf"{folder}: got scenes of .*'num': 64.*, wanted .*{message}"):
-        prepare.main([str(folder), *small, *options])
+        tool.main([str(folder), *small, *options])
     assert called == {}
 
 
@@ -109,5 +106,5 @@ def test_scenes_that_turn_are_refused(folder, small, called):
     meta = folder / "meta.json"
     meta.write_text(meta.read_text().replace("constant:0", "uniform:0:6"))
     with pytest.raises(ValueError, match=r"got scenes of .*'object_yaw': 'uniform:0:6'"):
-        prepare.main([str(folder), *small])
+        tool.main([str(folder), *small])
     assert called == {}

@@ -12,10 +12,10 @@ from projects.threedgp.studies.arms import EMD_REGULARIZER, FULL
 from projects.threedgp.studies.plots import CAMERA_LABELS
 from projects.threedgp.studies.regularizers import (
     distances_markdown,
-    main,
     regularizer_loss,
     train_on_regularizers,
 )
+from tools.studies import regularizers as tool
 
 
 @pytest.fixture
@@ -62,7 +62,7 @@ def test_the_prior_stays_and_the_others_are_trained(data, tmp_path, monkeypatch)
     for steps in (0, 5):
         # From anywhere, as the tools of this project are called.
         monkeypatch.chdir(tmp_path)
-        main([str(data), str(tmp_path / "out.md"), "--steps", str(steps)])
+        tool.main([str(data), str(tmp_path / "out.md"), "--steps", str(steps)])
         tables.append(table(tmp_path / "out.md"))
     (prior, slope, emd), (same_prior, trained_slope, trained_emd) = tables
     assert prior == same_prior and slope == emd

@@ -9,8 +9,9 @@ import pytest
 from mmengine.config import Config
 
 from projects.threedgp.studies import runs
-from projects.threedgp.studies.arms import CONVERGENCE_2D, FULL
-from projects.threedgp.studies.runs import ROOT, Arm, Size, execute, plan, write_config
+from projects.threedgp.studies.arms import CONVERGENCE_2D, FULL, Arm
+from projects.threedgp.studies.runs import ROOT, execute, plan, write_config
+from projects.threedgp.studies.sizes import Size
 from tests.studies.made_up import made_up_run, train_record, val_record, write_log
 
 SIZE = Size(kimg=0.032, val_interval_kimg=0.016, batch_size=8, jobs=1)

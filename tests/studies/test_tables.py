@@ -2,7 +2,7 @@
 
 import csv
 
-from projects.threedgp.studies.runs import Arm
+from projects.threedgp.studies.arms import Arm
 from projects.threedgp.studies.tables import (
     Claim,
     Measure,

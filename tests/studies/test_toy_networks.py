@@ -11,6 +11,7 @@ from projects.threedgp.evaluation import DepthAccuracy, LocalFID
 from projects.threedgp.models import TimmTeacher
 from projects.threedgp.scenes import CLASSES, ToySettings
 from projects.threedgp.studies import toy_networks
+from projects.threedgp.studies.arms import NETWORK_FILES
 from projects.threedgp.studies.toy_networks import (
     TEACHER,
     TEACHER_SIZE,
@@ -23,6 +24,7 @@ from projects.threedgp.studies.toy_networks import (
     train,
 )
 from tests.studies.conftest import NUM_SCENES
+from tools.studies import toy_networks as tool
 
 SIDE = 32
 
@@ -178,7 +180,7 @@ def test_scripts_are_frozen(prepared, name):
 
 def test_the_report_says_how_good_they_are_and_on_what(prepared):
     quality = json.loads((prepared / "networks" / "networks.json").read_text())
-    assert quality.keys() == toy_networks.MAKERS.keys()
+    assert quality.keys() == NETWORK_FILES.keys()
     for report in quality.values():
         assert (report["epochs"], report["training_images"], report["held_out_images"]) == (1, NUM_SCENES, 32)
         shares = [
@@ -191,7 +193,7 @@ def test_only_what_is_asked_for_is_trained_anew(prepared, tmp_path):
     out = tmp_path / "networks"
     out.mkdir()
     (out / "networks.json").write_text(json.dumps({"teacher": {"model": "mine"}}))
-    toy_networks.main([str(prepared), str(out), "--epochs", "1", "--held-out", "8", "--only", "extractor"])
+    tool.main([str(prepared), str(out), "--epochs", "1", "--held-out", "8", "--only", "extractor"])
     assert {path.name for path in out.iterdir()} == {"networks.json", "extractor.ts"}
     quality = json.loads((out / "networks.json").read_text())
     assert quality["teacher"] == {"model": "mine"}

@@ -78,7 +78,7 @@ def test_an_image_that_breaks_after_the_scan_gets_no_row(photos, tmp_path, weigh
     assert np.load(tmp_path / "teacher.npy").shape[0] == 4
     names = (tmp_path / "teacher.txt").read_text().splitlines()
     assert names == ["a/y.jpg", "b/deep/w.png", "b/v.png", "b/z.png"]
-    assert "1 images were not readable" in capsys.readouterr().out
+    assert "no row, as unreadable (named above): 1 image\n" in capsys.readouterr().out
 
 
 def test_the_table_knows_its_origin(photos, tmp_path, weights):

@@ -15,9 +15,12 @@ import projects.threedgp  # noqa: F401
 from projects.threedgp.data.depth_estimation import DepthEstimator
 from projects.threedgp.data.image_depth_dataset import ImageDepthDataset
 from projects.threedgp.data.images import EXTENSIONS
+from projects.threedgp.engine.run_config import merge_options, read_config
 from projects.threedgp.errors import UserError
 from tests.stand_ins import save_depth_stand_in
 from tools.data import prepare_photos
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def add_photo(path: Path, size: tuple[int, int] = (30, 20), colour="red", **save) -> Path:
@@ -117,7 +120,7 @@ def test_unreadable_photos_are_skipped_counted_and_named(photos, tmp_path, capsy
     assert [Path(name).name for name in meta["skipped"]] == ["broken.jpg"]
     printed = capsys.readouterr()
     assert "broken.jpg" in printed.out + printed.err
-    assert "1 files were not readable" in printed.out
+    assert "left out as unreadable (named above): 1 file\n" in printed.out
 
 
 def test_max_images_are_spread_over_the_folder(tmp_path):
@@ -145,9 +148,9 @@ def test_every_input_file_is_accounted_for(photos, tmp_path, capsys):
     assert meta["images"] == {"written": 3, "unreadable": 1, "without_class": 1, "not_drawn": 1}
     assert meta["depth_maps"] == {"found": 1, "used": 0, "unused": 1} and account_adds_up(meta)
     printed = capsys.readouterr().out
-    for words in ("10 files: 6 images", "1 .heic", "e.g. loose.jpg", "1 images are left out by --max-images"):
+    for words in ("10 files: 6 images", "1 .heic", "e.g. loose.jpg", "left out by --max-images: 1 image\n"):
         assert words in printed
-    assert "1 of 1 depth maps beside the photos are not used" in printed
+    assert "not used of the depth maps beside the photos: 1 of 1" in printed
 
 
 def test_quickstart_looks_for_what_is_read():
@@ -216,7 +219,7 @@ def test_classes_come_from_dataset_json(photos, tmp_path, capsys):
     assert meta["classes"] == {"02": 1, "10": 1}
     assert outputs(tmp_path / "out") == ["train/02/dogs_three.png", "train/10/cats_one.png"]
     assert meta["images"]["without_class"] == 1 and account_adds_up(meta)
-    assert "1 images have no class and are left out, e.g. cats/2024/two.PNG" in capsys.readouterr().out
+    assert "left out, as not in a class: 1 image, e.g. cats/2024/two.PNG" in capsys.readouterr().out
     assert run(photos, tmp_path / "one", "--single-class")["classes"] == {"all": 3}
 
 
@@ -274,7 +277,7 @@ def test_photos_without_a_depth_map_of_their_own_are_counted(tmp_path, capsys):
     for words in (
         "shape_depth.png: is 20x30 pixels, its image 30x20",
         "cut_depth.png",
-        "1 of 6 images have depth",
+        "depth maps: 1 for 6 images: ",
     ):
         assert words in printed.out + printed.err
     assert len(ImageDepthDataset(str(tmp_path / "out/train"), on_bad="skip")) == 1
@@ -365,9 +368,15 @@ def test_inverse_depth_is_turned_so_that_larger_is_farther(photos, tmp_path, dep
         np.testing.assert_allclose(plain.astype(int) + inverse, 65535, atol=2)
 
 
-def test_without_a_depth_model_it_says_so(photos, tmp_path, capsys):
+def test_without_a_depth_model_it_says_which_option_trains_on_them(photos, tmp_path, capsys):
     run(photos, tmp_path / "out")
-    assert "use_depth=False" in capsys.readouterr().out
+    advice = re.search(
+        r"no depth maps .*: (\S+) trains without depth \(quickstart.sh sets it", capsys.readouterr().out
+    )
+    config = read_config(ROOT / "configs" / "3dgp_imagenet256.py")
+    merge_options(config, [f"train_dataloader.dataset.data_root={tmp_path / 'out' / 'train'}", advice[1]])
+    assert not config.train_dataloader.dataset.use_depth
+    assert advice[1] in (ROOT / "tools" / "quickstart.sh").read_text()
 
 
 # Folders

@@ -119,16 +119,14 @@ def test_rendering_and_evaluation(files, tmp_path, capsys, argv, message):
 
 
 @pytest.mark.parametrize(
-    "tool",
-    sorted(
-        str(path.relative_to(ROOT)) for path in (*ROOT.glob("tools/*.py"), *ROOT.glob("tools/model_*/*.py"))
-    ),
+    "tool", sorted(path.relative_to(ROOT).as_posix() for path in ROOT.glob("tools/**/*.py"))
 )
 def test_help_answers_at_once(tool):
-    """CPU time, which a busy machine does not lengthen much; with torch imported it is several seconds."""
+    """Nothing is imported that takes seconds."""
+    heavy = ("torch", "mmengine", "mmagic", "mmcv", "matplotlib", "timm", "scipy")
+    report = f"lambda: print('imported:', *(name for name in {heavy} if name in sys.modules))"
     code = f"import runpy, sys; sys.argv[1:] = ['--help']; runpy.run_path({tool!r}, run_name='__main__')"
-    report = "lambda: print(time.process_time(), 'torch' in sys.modules)"
-    code = f"import atexit, sys, time; atexit.register({report}); {code}"
+    code = f"import atexit, sys; atexit.register({report}); {code}"
     run = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
-    seconds, torch_imported = run.stdout.split()[-2:]
-    assert float(seconds) < 1 and torch_imported == "False"
+    usage, *_, imported = run.stdout.splitlines()
+    assert usage.startswith("usage: ") and imported.split() == ["imported:"]

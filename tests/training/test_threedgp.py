@@ -28,6 +28,13 @@ def without_key(key):
     return batch
 
 
+def with_features_of(width):
+    batch = local_batch()
+    for sample in batch["data_samples"]:
+        sample.teacher_feature = torch.zeros(width)
+    return batch
+
+
 def step(model, batch=None):
     return model.train_step(batch or local_batch(), sgd(model))
 
@@ -172,6 +179,7 @@ def test_ema_and_orig_come_nested():
         (lambda: without_key("depth"), "depth: got none"),
         (lambda: without_key("gt_label"), "gt_label: got none"),
         (lambda: without_key("teacher_feature"), "teacher_feature: got none"),
+        (lambda: with_features_of(9), "teacher_feature: got 9 numbers, wanted 12"),
     ],
 )
 def test_missing_data_is_named(batch, message):

@@ -55,14 +55,15 @@ def run(args: argparse.Namespace) -> None:
     from projects.threedgp.data.features import FeatureLoading, write_features
     from projects.threedgp.data.images import shown
     from projects.threedgp.models.teacher import TimmTeacher
+    from projects.threedgp.wording import counted
 
     device = args.device or ("cuda" if torch.cuda.is_available() else "cpu")
     teacher = TimmTeacher(args.model, args.checkpoint, args.pretrained, args.image_size).to(device)
     loading = FeatureLoading(args.data_root, args.resolution, args.on_bad, args.batch_size, args.workers)
     written, unreadable = write_features(teacher, loading, args.out, device)
-    print(f"{shown(args.out)}: {written} rows of {teacher.feature_dim}")
+    print(f"{shown(args.out)}: {counted(written, 'row')} of {teacher.feature_dim}")
     if unreadable:
-        print(f"{unreadable} images were not readable (named above), no row")
+        print(f"no row, as unreadable (named above): {counted(unreadable, 'image')}")
 
 
 if __name__ == "__main__":

@@ -29,6 +29,7 @@ from projects.threedgp.scenes import (
     write_dataset,
 )
 from projects.threedgp.scenes.distributions import WANTED
+from projects.threedgp.wording import counted
 
 # Setting: the open interval that holds all draws, and the help text.
 DISTRIBUTIONS = {
@@ -58,7 +59,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         write_dataset(args.out, dataset, args.workers, args.overwrite)
     except (ValueError, FileExistsError) as error:
         parser.error(str(error))
-    print(f"{args.out}: {args.num} images; have a look at {args.out / 'preview.png'}")
+    print(f"{args.out}: {counted(args.num, 'image')}; have a look at {args.out / 'preview.png'}")
 
 
 def build_parser() -> argparse.ArgumentParser:

@@ -10,6 +10,7 @@ from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from ..wording import counted
 from .images import shown
 
 ABSENT = -1
@@ -71,9 +72,11 @@ class LabelFile:
     def remark(self) -> str:
         """What the file holds and what is done with it."""
         if self.labels is not None:
-            return f"{self.path}: labels of {len(self.labels)} images, {len(self.classes())} classes"
+            images, classes = counted(len(self.labels), "image"), counted(len(self.classes()), "class")
+            return f"{self.path}: labels of {images}, {classes}"
         if self.cameras:
-            return f"{self.path}: cameras of {self.cameras} images, which are not used: cameras are learned"
+            images = counted(self.cameras, "image")
+            return f"{self.path}: cameras of {images}, which are not used: cameras are learned"
         return f"{self.path}: no labels"
 
 

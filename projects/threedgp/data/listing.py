@@ -11,6 +11,7 @@ from typing import TypeVar
 
 import numpy as np
 
+from ..wording import counted
 from .images import EXTENSIONS, shown
 
 DEPTH_SUFFIX = "_depth.png"
@@ -50,16 +51,15 @@ class Listing:
 
     def summary(self) -> str:
         """The counts in one line, those that are not used with examples."""
-        parts = [f"{len(self.images)} images", f"{len(self.depth_maps)} depth maps"]
+        parts = [counted(len(self.images), "image"), counted(len(self.depth_maps), "depth map")]
         if self.others:
             parts.append(f"{len(self.others)} of other types ({_by_extension(self.others)})")
         if self.hidden:
             parts.append(f"{len(self.hidden)} hidden")
         if self.dead_ends:
-            parts.append(
-                f"{len(self.dead_ends)} dead links or closed folders, e.g. {shown(self.dead_ends[0])}"
-            )
-        return f"{self.total} files: {', '.join(parts)}"
+            example = shown(self.dead_ends[0])
+            parts.append(f"{len(self.dead_ends)} out of reach (dead links, closed folders), e.g. {example}")
+        return f"{counted(self.total, 'file')}: {', '.join(parts)}"
 
 
 def list_files(root: str | Path, depth_suffix: str = DEPTH_SUFFIX) -> Listing:

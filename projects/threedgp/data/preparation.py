@@ -18,6 +18,7 @@ from tqdm import tqdm
 
 from ..errors import UserError
 from ..whole_files import whole_folder
+from ..wording import counted
 from .images import DEPTH_LEVELS, EXTENSIONS, read_depth, read_image, shown
 from .labels import read_label_file, storage_remark
 from .listing import DEPTH_SUFFIX, Listing, evenly_spaced, list_files, shared_stems, stem_of
@@ -27,6 +28,7 @@ ONE_CLASS = "all"
 DEPTH_INPUT_SIZE = 384
 DEPTH_MAX = 65535
 NAMED_CLASSES = 10
+WITHOUT_DEPTH = "model.generator.depth_adaptor=None trains without depth (quickstart.sh sets it itself)"
 
 # Depth maps (n, side, side) of RGB squares.
 Estimate = Callable[[Sequence[np.ndarray], int], np.ndarray]
@@ -139,7 +141,8 @@ def prepare(settings: Preparation, estimate: Estimate | None = None) -> dict[str
     with whole_folder(settings.out) as folder:
         _write(photos, folder, settings, estimate, account)
         if not account.written:
-            raise UserError(f"photos is {shown(settings.photos)}: none of {len(photos)} images is readable")
+            images = counted(len(photos), "image")
+            raise UserError(f"photos is {shown(settings.photos)}: none of {images} is readable")
         meta = _describe(files, settings, account)
         (folder / "meta.json").write_text(json.dumps(meta, indent=2) + "\n", encoding="utf-8")
     return meta
@@ -149,22 +152,21 @@ def report(meta: dict[str, Any], out: Path) -> str:
     """What was prepared, in lines for whoever runs it."""
     classes = [f"{shown(name)} {count}" for name, count in meta["classes"].items()]
     named = ", ".join([*classes[:NAMED_CLASSES], *(["..."] if len(classes) > NAMED_CLASSES else [])])
-    lines = [f"{shown(out)}: {meta['num_images']} images of {meta['num_classes']} classes ({named})"]
     images, depth = meta["images"], meta["depth_maps"]
+    of = f"{counted(meta['num_images'], 'image')} of {counted(meta['num_classes'], 'class')}"
+    lines = [f"{shown(out)}: {of} ({named})"]
     if images["unreadable"]:
-        lines.append(f"{images['unreadable']} files were not readable and are left out (named above)")
+        lines.append(f"left out as unreadable (named above): {counted(images['unreadable'], 'file')}")
     if images["not_drawn"]:
-        lines.append(f"{images['not_drawn']} images are left out by --max-images")
+        lines.append(f"left out by --max-images: {counted(images['not_drawn'], 'image')}")
     if depth["unused"]:
-        lines.append(f"{depth['unused']} of {depth['found']} depth maps beside the photos are not used")
+        lines.append(f"not used of the depth maps beside the photos: {depth['unused']} of {depth['found']}")
     if meta["num_depth"] == 0:
-        lines.append(
-            "No depth maps (no --depth-model, and none beside the photos): train with use_depth=False"
-        )
+        lines.append(f"no depth maps (no --depth-model, and none beside the photos): {WITHOUT_DEPTH}")
     elif not meta["has_depth"]:
         lines.append(
-            f"{meta['num_depth']} of {meta['num_images']} images have depth: train with on_bad='skip', which "
-            "leaves the others out, or with use_depth=False"
+            f"depth maps: {meta['num_depth']} for {meta['num_images']} images: {WITHOUT_DEPTH}; "
+            "train_dataloader.dataset.on_bad=skip leaves out images without one"
         )
     return "\n".join(lines)
 
@@ -196,7 +198,7 @@ def _choose(files: Listing, settings: Preparation, account: Account) -> list[Pho
     if account.without_class:
         example = next(name for name in files.images if class_of(name) is None)
         print(
-            f"{account.without_class} images have no class and are left out, e.g. {shown(example)} "
+            f"left out, as not in a class: {counted(account.without_class, 'image')}, e.g. {shown(example)} "
             "(--single-class takes them)"
         )
     drawn = evenly_spaced(names, settings.max_images)

@@ -16,6 +16,7 @@ from mmengine.logging import print_log
 from mmengine.runner import CheckpointLoader
 
 from ..whole_files import whole_file
+from ..wording import counted
 from .plain_unpickling import load_plain
 
 POINTER = "last_checkpoint"
@@ -74,8 +75,8 @@ def differing_classes(stored: ClassNames, present: ClassNames, shown: int = 5) -
 
     order = "the same in another order" if sorted(stored) == sorted(present) else "others"
     return (
-        f"its {len(stored)} classes and the {len(present)} wanted are {order}, from label {first} on: "
-        f"{excerpt(stored)} in the checkpoint, {excerpt(present)} wanted"
+        f"its {counted(len(stored), 'class')} and the {len(present)} wanted are {order}, from label {first} "
+        f"on: {excerpt(stored)} in the checkpoint, {excerpt(present)} wanted"
     )
 
 

@@ -34,7 +34,7 @@ def check_config(config: Config) -> None:
     Raises:
         UserError: The first of them, with its place in the config.
     """
-    for place, node in _typed_nodes({name: config[name] for name in SECTIONS if name in config}):
+    for place, node in typed_nodes({name: config[name] for name in SECTIONS if name in config}):
         candidates = list(_find(node["type"]))
         if not candidates:
             every = {name for each in _registries() for name in each.module_dict}
@@ -65,7 +65,7 @@ def default_part(owner: Mapping[str, Any], name: str, place: str) -> dict[str, A
     raise UserError(f"{place} is None here, and has no default; set {place}.type first")
 
 
-def _typed_nodes(node: Any, place: str = "") -> Iterator[tuple[str, Mapping[str, Any]]]:
+def typed_nodes(node: Any, place: str = "") -> Iterator[tuple[str, Mapping[str, Any]]]:
     """Every dictionary with a ``type`` that is a name, with its place in the config."""
     if isinstance(node, Mapping):
         if isinstance(node.get("type"), str):
@@ -74,7 +74,7 @@ def _typed_nodes(node: Any, place: str = "") -> Iterator[tuple[str, Mapping[str,
     else:
         items = enumerate(node) if isinstance(node, list | tuple) else ()
     for key, child in items:
-        yield from _typed_nodes(child, f"{place}.{key}" if place else str(key))
+        yield from typed_nodes(child, f"{place}.{key}" if place else str(key))
 
 
 def _registries() -> list[Registry]:

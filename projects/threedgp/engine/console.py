@@ -15,6 +15,7 @@ from tqdm import tqdm
 
 from ..errors import blame
 from ..training.state_dicts import unwrap
+from ..wording import counted
 from .train_loop import images_per_iteration
 
 OF_A_CONFIG = (TypeError, ValueError, KeyError, AssertionError, ImportError, OSError)
@@ -100,6 +101,7 @@ class ProgressHook(Hook):
     def __init__(self, config_name: str) -> None:
         self.config_name = config_name
         self._bar: tqdm | None = None
+        self._samples: tqdm | None = None
 
     def before_train(self, runner: Runner) -> None:
         """Print the banner and begin the bar."""
@@ -120,11 +122,19 @@ class ProgressHook(Hook):
         if self._bar is not None:
             self._bar.update(images_per_iteration(runner.train_dataloader))
 
+    def after_val_iter(
+        self,
+        runner: Runner,
+        batch_idx: int,
+        data_batch: Any = None,
+        outputs: Sequence | None = None,
+    ) -> None:
+        """Move the bar of the validation."""
+        self._move("validating", runner.val_loop, batch_idx)
+
     def after_val_epoch(self, runner: Runner, metrics: Mapping[str, float] | None = None) -> None:
         """Print the metrics of a validation."""
-        if is_main_process() and metrics:
-            text = "  ".join(f"{name}: {float(value):.5g}" for name, value in metrics.items())
-            tqdm.write(f"validation at iteration {runner.iter}: {text}")
+        self._end_evaluation(f"validation at iteration {runner.iter}", metrics)
 
     def after_train(self, runner: Runner) -> None:
         """End the bar."""
@@ -133,10 +143,9 @@ class ProgressHook(Hook):
             print(f"results: {runner.work_dir}")
 
     def before_test(self, runner: Runner) -> None:
-        """Begin a bar of the evaluation."""
+        """Print what is evaluated."""
         if is_main_process():
             print(f"config:  {self.config_name}\nlog:     {runner.logger.log_file}", flush=True)
-            self._bar = _make_bar(None, "evaluating", "batch")
 
     def after_test_iter(
         self,
@@ -145,19 +154,39 @@ class ProgressHook(Hook):
         data_batch: Any = None,
         outputs: Sequence | None = None,
     ) -> None:
-        """Move the bar."""
-        if self._bar is not None:
-            # The toolkit's loop knows its length when it has prepared its metrics.
-            self._bar.total = getattr(runner.test_loop, "total_length", None) or None
-            self._bar.update()
+        """Move the bar of the evaluation."""
+        self._move("evaluating", runner.test_loop, batch_idx)
 
-    def after_test(self, runner: Runner) -> None:
-        """End the bar."""
-        if self._bar is not None:
-            self._bar.close()
+    def after_test_epoch(self, runner: Runner, metrics: Mapping[str, float] | None = None) -> None:
+        """Print the metrics of the evaluation."""
+        self._end_evaluation("evaluation", metrics)
+
+    def _move(self, title: str, loop: BaseLoop, batch_idx: int) -> None:
+        """Move the bar of an evaluation, which begins with its first batch: by then the loop has counted."""
+        if not is_main_process():
+            return
+        if self._samples is None:
+            total = getattr(loop, "total_length", None)
+            self._samples = _make_bar(total, title, "batch", leave=self._bar is None)
+        # Some of the toolkit's metrics ask for a batch more than they say.
+        if self._samples.total is not None:
+            self._samples.total = max(self._samples.total, batch_idx + 1)
+        self._samples.update()
+
+    def _end_evaluation(self, title: str, metrics: Mapping[str, float] | None) -> None:
+        if self._samples is not None:
+            self._samples.close()
+            self._samples = None
+        if is_main_process() and metrics:
+            tqdm.write(f"{title}: {values_line(metrics)}")
 
 
-def _make_bar(total: int | None, title: str, unit: str, initial: int = 0) -> tqdm:
+def values_line(metrics: Mapping[str, float]) -> str:
+    """Values by name in one line; numbers, or tensors and arrays of one element."""
+    return "  ".join(f"{name}: {float(value):.5g}" for name, value in metrics.items())
+
+
+def _make_bar(total: int | None, title: str, unit: str, initial: int = 0, leave: bool = True) -> tqdm:
     """A bar, of which a file gets a line now and then."""
     live = sys.stderr.isatty()
     return tqdm(
@@ -168,6 +197,7 @@ def _make_bar(total: int | None, title: str, unit: str, initial: int = 0) -> tqd
         mininterval=0.2 if live else SECONDS_BETWEEN_LINES,
         dynamic_ncols=live,
         smoothing=0.05,
+        leave=leave,
     )
 
 
@@ -181,8 +211,8 @@ def banner(runner: Runner, config_name: str) -> list[str]:
         "config": config_name,
         "data": describe_data(loader.dataset),
         "model": describe_model(model),
-        "batch": f"{each * processes} images ({each} x {processes} processes)",
-        "length": f"{begin}to {kimg[1]:g} kimg ({runner.max_iters} iterations)",
+        "batch": f"{counted(each * processes, 'image')} ({each} x {counted(processes, 'process')})",
+        "length": f"{begin}to {kimg[1]:g} kimg ({counted(runner.max_iters, 'iteration')})",
         "device": str(next(model.parameters()).device),
         "results": runner.work_dir,
         "log": runner.logger.log_file,
@@ -192,10 +222,10 @@ def banner(runner: Runner, config_name: str) -> list[str]:
 
 def describe_data(dataset: Any) -> str:
     """Number of images and classes, and whether there is depth."""
-    facts = [f"{len(dataset)} images"]
+    facts = [counted(len(dataset), "image")]
     classes = (getattr(dataset, "metainfo", None) or {}).get("classes")
     if getattr(dataset, "conditional", True) and classes:
-        facts.append(f"{len(classes)} classes")
+        facts.append(counted(len(classes), "class"))
     if hasattr(dataset, "use_depth"):
         facts.append("with depth" if dataset.use_depth else "without depth")
     root = getattr(dataset, "data_root", None)

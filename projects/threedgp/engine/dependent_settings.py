@@ -61,18 +61,6 @@ def _settle_model(config: Config, chosen: Collection[str]) -> None:
         _settle_teacher(model, train, chosen)
 
 
-def check_teacher(config: Config) -> None:
-    """Refuse a training that distils nothing.
-
-    Raises:
-        UserError: It has neither a table of features nor a teacher.
-    """
-    model = config.get("model") or {}
-    features = _dataset(config, "train_dataloader").get("features")
-    if model.get("distillation") and not (features or model.get("teacher")):
-        raise UserError(NOTHING_TO_DISTIL)
-
-
 def _settle_teacher(model: Any, train: dict, chosen: Collection[str]) -> None:
     teacher = model.get("teacher")
     if teacher is not None and "train_dataloader.dataset.features" not in chosen:

@@ -21,9 +21,9 @@ from . import work_folder
 from .checkpoint_loading import read_checkpoint
 from .config_check import check_config
 from .console import ConsoleRunner, ProgressHook
-from .dependent_settings import check_teacher
 from .preemption_hook import end_with_launcher
 from .run_config import merge_options, owners_of_data_root, read_config, redirect_data_root, stored_config
+from .training_check import check_training
 
 
 def load_config(args: argparse.Namespace) -> Config:
@@ -79,10 +79,10 @@ def prepare_training(config: Config, resume: str | None, overwrite: bool = False
         overwrite: Remove the checkpoints of an earlier training in the folder.
 
     Raises:
-        UserError: There is nothing for the discriminator to distil, a new training would overwrite an
-            earlier one, or another run is in the folder.
+        UserError: Data and model do not fit, a new training would overwrite an earlier one, or another run is
+            in the folder.
     """
-    check_teacher(config)
+    check_training(config)
     work_folder.claim(config.work_dir)
     if resume is None:
         work_folder.spare_earlier_training(config.work_dir, overwrite)

@@ -14,9 +14,12 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
 from ..data.drawn_index import draw_from
-from ..random_states import set_seeds
+from ..errors import blame
+from ..random_states import random_state_kept, set_seeds
 from ..training.ema import ImagesSeenEMA
 from ..training.state_dicts import unwrap
+from ..training.threedgp import ThreeDGP
+from ..wording import counted
 from .checkpoint_loading import read_checkpoint
 from .divergence_watch import Diverged
 
@@ -107,7 +110,8 @@ class KimgTrainLoop(IterBasedTrainLoop):
         return images_seen
 
     def run(self) -> nn.Module:
-        """Train; the toolkit's loop but for how it continues."""
+        """Train; the toolkit's loop but for how it begins and continues."""
+        self._check_first_sample()
         if self._iter == 0:
             self._begin()
         else:
@@ -130,6 +134,14 @@ class KimgTrainLoop(IterBasedTrainLoop):
         self.runner.call_hook("after_train_epoch")
         self.runner.call_hook("after_train")
         return self.runner.model
+
+    def _check_first_sample(self) -> None:
+        """Refuse data that the model cannot be trained on, which a step would only tell from its inside."""
+        model, loader = unwrap(self.runner.model), self.dataloader
+        if isinstance(model, ThreeDGP):
+            with random_state_kept(), blame("train_dataloader", ValueError):
+                batch: Any = loader.collate_fn([loader.dataset[0]])
+                model.real_batch(model.data_preprocessor(batch, True)["data_samples"])
 
     def _is_time_to_validate(self) -> bool:
         if self.runner.val_loop is None:
@@ -195,7 +207,7 @@ class KimgTrainLoop(IterBasedTrainLoop):
         self._iter = images_seen // self.images_per_iter
         print_log(
             f"Continues at {images_seen / 1000:g} kimg: iteration {self._iter} of "
-            f"{self._max_iters} with {self.images_per_iter} images each",
+            f"{self._max_iters} with {counted(self.images_per_iter, 'image')} each",
             logger="current",
         )
         self._advance_sampler(images_seen)

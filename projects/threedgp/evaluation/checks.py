@@ -20,6 +20,7 @@ from torch import nn
 from torch.utils.data import DataLoader, Dataset
 
 from ..random_states import random_state_kept
+from ..wording import counted
 from .seeded_evaluator import sampling_groups
 
 ALL = -1
@@ -102,9 +103,8 @@ def fit_counts(metric: BaseMetric, available: int) -> None:
         metric.real_nums, kind = available, "real"
         if isinstance(metric, SlicedWassersteinDistance):
             metric.fake_nums, kind = available, "real and generated"
-        text = (
-            f"{title_of(metric)}: {available} {kind} images, as the data has no more; {wanted} were asked for"
-        )
+        images = counted(available, f"{kind} image")
+        text = f"{title_of(metric)}: {images}, as the data has no more; {wanted} were asked for"
         print_log(text, "current", logging.WARNING)
     _check_least(metric, available)
 
@@ -130,7 +130,7 @@ def _check_least(metric: BaseMetric, available: int) -> None:
     measures_reals = isinstance(metric, FrechetInceptionDistance | PrecisionAndRecall)
     reals = available if getattr(metric, "real_nums", 0) == ALL else getattr(metric, "real_nums", 0)
     if measures_reals and reals < least:
-        raise ValueError(f"{title_of(metric)}: got {reals} real images, wanted at least {least}")
+        raise ValueError(f"{title_of(metric)}: got {counted(reals, 'real image')}, wanted at least {least}")
 
 
 def check_batches(metric: BaseMetric, batch_size: int | None) -> None:

@@ -9,6 +9,7 @@ from mmagic.registry import MODELS
 from mmengine.dist import all_reduce
 from torch import Tensor, nn
 
+from ..wording import counted
 from .equalized import EqualizedLinear, normalize_second_moment
 
 Label = Int[Tensor, " n"] | Float[Tensor, "n classes"]
@@ -23,14 +24,14 @@ def one_hot_label(label: Label | None, num_classes: int | None, n: int) -> Float
     if not num_classes:
         return torch.zeros(n, 0)
     if label is None:
-        raise ValueError(f"label: got None, wanted {n} labels of {num_classes} classes")
+        raise ValueError(f"label: got None, wanted {counted(n, 'label')} of {counted(num_classes, 'class')}")
     if label.ndim == 2 and label.is_floating_point():
         if label.shape != (n, num_classes):
             raise ValueError(f"label: got shape {tuple(label.shape)}, wanted ({n}, {num_classes})")
         return label
     label = label.reshape(-1).long()
     if len(label) != n:
-        raise ValueError(f"label: got {len(label)} labels, wanted {n}")
+        raise ValueError(f"label: got {counted(len(label), 'label')}, wanted {n}")
     if n and not 0 <= int(label.min()) <= int(label.max()) < num_classes:
         bad = sorted({int(v) for v in label if not 0 <= int(v) < num_classes})
         raise ValueError(f"label: got {bad}, wanted integers in [0, {num_classes})")

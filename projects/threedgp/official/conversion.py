@@ -15,6 +15,7 @@ from ..apis.loading import load_model
 from ..engine.checkpoint_loading import read_checkpoint
 from ..training.threedgp import ThreeDGP
 from ..whole_files import whole_file
+from ..wording import counted
 from .config import model_config, not_carried_over, optimizer_config
 from .names import export_official, is_derived, load_official
 from .snapshot import OfficialSnapshot, read_official_snapshot
@@ -44,7 +45,7 @@ def from_official(snapshot_path: str, out: Path) -> Iterator[str]:
         passing.write_text(config.pretty_text, encoding="utf-8")
     for setting in not_carried_over(snapshot.config):
         yield f"not carried over (training only): {setting}"
-    yield f"checkpoint: {out} ({snapshot.images_seen} images seen)"
+    yield f"checkpoint: {out} ({counted(snapshot.images_seen, 'image')} seen)"
     yield f"config:     {out.with_suffix('.py')}"
 
 

@@ -1,9 +1,27 @@
-"""The models that the studies compare, as differences from configs/3dgp_toy32.py."""
+"""The models that the studies compare, as differences from configs/3dgp_toy32.py; imports nothing heavy."""
 
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from .runs import Arm
+
+@dataclass(frozen=True)
+class Arm:
+    """One of the models that a study compares.
+
+    Args:
+        name: Part of the folder's name.
+        title: What tables and plots call it.
+        options: Its differences from the config, as ``--cfg-options`` has them, but of any type; paths under
+            the config's ``root`` are moved to the data.
+        config: Its config.
+    """
+
+    name: str
+    title: str
+    options: Mapping[str, Any] = field(default_factory=dict)
+    config: str = "configs/3dgp_toy32.py"
+
 
 _NO_DISTILLATION: dict[str, Any] = {
     "model.distillation": None,
@@ -46,10 +64,17 @@ CONVERGENCE_2D = (
     Arm("stylegan2_l2", "distillation by L2", {}, _STYLEGAN2),
     Arm("stylegan2_kl", "distillation by KL", {"model.distillation.form": "kl"}, _STYLEGAN2),
 )
+FAMILIES = {"3d": ("3DGP", CONVERGENCE_3D), "2d": ("StyleGAN2", CONVERGENCE_2D)}
 
 # How inexact the depth is, 1 being that of the scenes; tools/studies/prepare.py writes the others.
 INEXACTNESS = (0, 3)
 DEPTH_FOLDER = "inexact_depth_{}"
+# What tools/studies/toy_networks.py trains.
+NETWORK_FILES = {
+    "teacher": "teacher.pth",
+    "extractor": "extractor.ts",
+    "depth_estimator": "depth_estimator.ts",
+}
 
 
 def with_inexactness(arm: Arm, inexactness: int) -> Arm:

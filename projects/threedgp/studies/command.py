@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from ..command_line import existing_folder
-from .runs import SIZES, Size
+from .sizes import SIZES, Size
 
 
 def add_study_arguments(parser: argparse.ArgumentParser) -> None:

@@ -1,53 +1,45 @@
-"""Study 2: does distillation speed up convergence? FID against images seen, without it, with L2, with KL.
+"""Study 2: does distillation speed up convergence? FID against images seen, without it, with L2, with KL."""
 
-python tools/studies/prepare.py data/toy32
-python tools/studies/convergence.py data/toy32 work_dirs/learning
-
-For 3DGP and for the toolkit's StyleGAN2. Shares the runs of learns_3d.py in the same OUT. Writes
-convergence.csv (FID of each run after each validation), convergence_3d.png, convergence_2d.png, and
-convergence.md: the FID of each arm at the end, and how many images it took to reach what the arm without
-distillation reached.
-"""
-
-import argparse
 import csv
 import io
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 
 from ..whole_files import write_text
-from .arms import CONVERGENCE_2D, CONVERGENCE_3D
-from .command import add_study_arguments, chosen_size
+from .arms import FAMILIES, Arm
 from .measures import FID
 from .plots import plot_curves
-from .runs import Arm, Run, execute, plan
+from .runs import Run, execute, plan
+from .sizes import Size
 
-FAMILIES = {"3d": ("3DGP", CONVERGENCE_3D), "2d": ("StyleGAN2", CONVERGENCE_2D)}
 Curve = tuple[list[float], list[float]]
 
 
-def main(argv: Sequence[str] | None = None) -> None:
-    """Run the study."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    add_study_arguments(parser)
-    parser.add_argument(
-        "--families", nargs="+", choices=FAMILIES, default=list(FAMILIES), help="default: all"
-    )
-    args = parser.parse_args(argv)
-    families = {name: FAMILIES[name] for name in args.families}
-    arms = [arm for _, members in families.values() for arm in members]
-    runs = plan(arms, args.seeds, args.out)
-    execute(runs, args.data, chosen_size(args), args.jobs)
-    write_text(args.out / "convergence.csv", curves_csv(runs))
+def run(
+    data: Path, out: Path, seeds: Sequence[int], size: Size, jobs: int | None, names: Sequence[str]
+) -> None:
+    """Run the study.
+
+    Args:
+        data: The folder of tools/studies/prepare.py.
+        out: Where the runs and the results go.
+        seeds: A run of every arm for each.
+        size: How long the runs are.
+        jobs: Runs at a time; None for the size's.
+        names: Which of ``FAMILIES``.
+    """
+    families = {name: FAMILIES[name] for name in names}
+    runs = plan([arm for _, members in families.values() for arm in members], seeds, out)
+    execute(runs, data, size, jobs)
+    write_text(out / "convergence.csv", curves_csv(runs))
     sections = []
     for name, (title, members) in families.items():
         of_family = [run for run in runs if run.arm in members]
-        plot_curves(args.out / f"convergence_{name}.png", of_family, FID.key, f"{FID.title}, {title}")
+        plot_curves(out / f"convergence_{name}.png", of_family, FID.key, f"{FID.title}, {title}")
         sections.append(family_markdown(title, members, of_family))
-    write_text(args.out / "convergence.md", "\n".join(sections))
+    write_text(out / "convergence.md", "\n".join(sections))
     print("\n".join(sections))
 
 

@@ -1,20 +1,9 @@
-"""Study: what distillation costs, as the ratio of the times of a training step with it and without.
+"""Study: what distillation costs, as the ratio of the times of a training step with it and without."""
 
-python tools/studies/distillation_cost.py --out work_dirs/distillation_cost
-
-Three models are trained in turn in one process, a few steps at a time, so that whatever else the machine
-does meets all of them: one without distillation (and without the second head), one that distils features from
-a file, which the data loader reads, and one that runs the teacher in every step. A step is the wait for its
-batch and the training on it. The times of a round are divided by that of its model without distillation.
-Writes OUT/cost.csv, a line for each block of steps, and OUT/cost.md, the table.
-"""
-
-import argparse
 import copy
 import csv
 import io
 import platform
-import shlex
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -32,10 +21,9 @@ from mmengine.registry import init_default_scope
 from mmengine.runner import Runner
 from tqdm import tqdm
 
-from .. import command_line
 from ..engine.run_config import merge_options, read_config, redirect_data_root
 from ..whole_files import write_text
-from .arms import NO_DISTILLATION_3D
+from .arms import NETWORK_FILES, NO_DISTILLATION_3D
 
 MIB = 2**20
 WITHOUT, FROM_FILE, ON_THE_FLY = "without", "features from a file", "teacher on the fly"
@@ -243,90 +231,82 @@ def _cpu_name() -> str:
     return names[0] if names else platform.processor() or platform.machine()
 
 
-def parse_arguments(argv: Sequence[str]) -> argparse.Namespace:
-    """The command line; paths that do not exist end here."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--config", type=command_line.existing_file, default="configs/3dgp_toy32.py")
-    parser.add_argument("--data-root", type=command_line.existing_folder, help="default: the config's")
-    parser.add_argument(
-        "--teacher",
-        type=command_line.existing_file,
-        help="its checkpoint (default: networks/teacher.pth beside the data root, if it is there)",
-    )
-    parser.add_argument("--teacher-model", default="test_resnet", help="a timm model (default test_resnet)")
-    parser.add_argument("--teacher-size", type=int, default=48, help="pixels the teacher sees (default 48)")
-    parser.add_argument(
-        "--steps", type=_positive, default=16, help="of a block; 16, or a multiple, is fair to lazy R1"
-    )
-    parser.add_argument("--blocks", type=_positive, default=12, help="of each arm (default 12)")
-    parser.add_argument("--device", help="default: cuda if there is one, else cpu")
-    parser.add_argument("--out", type=Path, required=True, help="folder of cost.csv and cost.md")
-    command_line.add_config_options(parser)
-    return parser.parse_args(argv)
+def load_config(path: str, data_root: str | None, options: Sequence[str]) -> Config:
+    """A config that distils features from a file.
 
-
-def _positive(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"got {value}, wanted at least 1")
-    return value
-
-
-def load_config(args: argparse.Namespace) -> Config:
-    """The config of the command line, which has to distil features from a file.
+    Args:
+        path: Its file.
+        data_root: Where the data are; None for where the config says.
+        options: As of ``--cfg-options``.
 
     Raises:
-        ValueError: If it does not.
+        ValueError: If it distils nothing, or not from a file.
     """
-    config = read_config(args.config)
-    if args.data_root:
-        redirect_data_root(config, args.data_root)
-    merge_options(config, args.cfg_options)
+    config = read_config(path)
+    if data_root:
+        redirect_data_root(config, data_root)
+    merge_options(config, options)
     distillation, features = config.model.get("distillation"), config.train_dataloader.dataset.get("features")
     if not (distillation and features):
         raise ValueError(
-            f"{args.config}: got distillation={distillation!r} and features={features!r}, wanted a config "
+            f"{path}: got distillation={distillation!r} and features={features!r}, wanted a config "
             "that distils features from a file"
         )
     return config
 
 
-def teacher_config(args: argparse.Namespace, data_root: str) -> dict[str, Any] | None:
-    """Config of the teacher, None if no checkpoint was given and none lies beside the data."""
-    beside = Path(data_root).parent / "networks" / "teacher.pth"
-    checkpoint = args.teacher or (str(beside) if beside.is_file() else None)
+def teacher_config(
+    model: str, image_size: int, checkpoint: str | None, data_root: str
+) -> dict[str, Any] | None:
+    """Config of the teacher, None if no checkpoint was given and none lies beside the data.
+
+    Args:
+        model: Name of a timm model.
+        image_size: Pixels that it sees.
+        checkpoint: Its weights; None looks for them beside the data.
+        data_root: Folder of the images.
+    """
+    beside = Path(data_root).parent / "networks" / NETWORK_FILES["teacher"]
+    checkpoint = checkpoint or (str(beside) if beside.is_file() else None)
     if checkpoint is None:
         print(f"No {beside} and no --teacher: without the arm that runs the teacher", file=sys.stderr)
         return None
-    return dict(
-        type="TimmTeacher",
-        model=args.teacher_model,
-        checkpoint=checkpoint,
-        image_size=args.teacher_size,
-    )
+    return dict(type="TimmTeacher", model=model, checkpoint=checkpoint, image_size=image_size)
 
 
-def main(argv: Sequence[str] | None = None) -> None:
-    """Measure and write the table."""
-    argv = sys.argv[1:] if argv is None else argv
-    args = parse_arguments(argv)
+def run(
+    config: Config,
+    teacher: Mapping[str, Any] | None,
+    device_name: str | None,
+    steps: int,
+    rounds: int,
+    out: Path,
+    command: str,
+) -> None:
+    """Measure and write the table.
+
+    Args:
+        config: Of ``load_config``.
+        teacher: Of ``teacher_config``.
+        device_name: Where to train; None for a GPU if there is one.
+        steps: Steps of a block.
+        rounds: Blocks of each arm.
+        out: Folder of the table.
+        command: What the table says it was made with.
+    """
     init_default_scope("mmagic")
     MMLogger.get_instance("distillation_cost").setLevel("WARNING")
-    config = load_config(args)
-    device = torch.device(args.device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    device = torch.device(device_name or ("cuda" if torch.cuda.is_available() else "cpu"))
     torch.backends.cudnn.benchmark = bool(config.get("env_cfg", {}).get("cudnn_benchmark"))
-    arms = arm_options(teacher_config(args, config.train_dataloader.dataset.data_root))
-    blocks = measure(config, arms, device, args.steps, args.blocks)
+    blocks = measure(config, arm_options(teacher), device, steps, rounds)
     about = {
-        "command": f"python tools/studies/distillation_cost.py {shlex.join(argv)}",
+        "command": command,
         "hardware": hardware(device),
         "torch": torch.__version__,
-        "measured": f"{args.blocks} blocks of {args.steps} steps of each, batch "
+        "measured": f"{rounds} blocks of {steps} steps of each, batch "
         f"{config.train_dataloader.batch_size}, interleaved",
     }
     facts = "".join(f"* {name}: `{value}`\n" for name, value in about.items())
-    write_text(args.out / "cost.csv", as_csv(blocks))
-    write_text(args.out / "cost.md", f"{facts}\n{table(blocks)}")
-    print((args.out / "cost.md").read_text())
+    write_text(out / "cost.csv", as_csv(blocks))
+    write_text(out / "cost.md", f"{facts}\n{table(blocks)}")
+    print((out / "cost.md").read_text())

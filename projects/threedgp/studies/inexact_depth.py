@@ -1,15 +1,5 @@
-"""Study 4: when does the depth adaptor help? Models with it and without, on depth of growing inexactness.
+"""Study 4: when does the depth adaptor help? Models with it and without, on depth of growing inexactness."""
 
-python tools/studies/prepare.py data/toy32
-python tools/studies/inexact_depth.py data/toy32 work_dirs/learning
-
-Inexactness is a factor on the errors of the depth (bent values, moved content, blur, smooth error); at 0
-scale and shift are still lost, and 5 % of the maps useless. Shares the runs of learns_3d.py in the same OUT:
-the depth of the scenes has inexactness 1. Writes into OUT/inexact_depth runs.csv (a line for each run),
-table.md, claims.md (the adaptor's advantage, seed by seed) and curves.png.
-"""
-
-import argparse
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -19,11 +9,11 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 import numpy as np
 
-from .arms import FULL, INEXACTNESS, RAW_DEPTH, with_inexactness
-from .command import add_study_arguments, chosen_size
+from .arms import FULL, INEXACTNESS, RAW_DEPTH, Arm, with_inexactness
 from .measures import DEPTH_ERROR, FID, VIEWS, WRONG_ORDER
 from .plots import save_figure
-from .runs import Arm, Run, execute, plan
+from .runs import Run, execute, plan
+from .sizes import Size
 from .tables import Claim, Measure, values_of, write_tables
 
 MEASURES = (FID, DEPTH_ERROR, WRONG_ORDER, VIEWS)
@@ -39,20 +29,23 @@ CLAIMS = [
 ]
 
 
-def main(argv: Sequence[str] | None = None) -> None:
-    """Run the study."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    add_study_arguments(parser)
-    args = parser.parse_args(argv)
-    runs = plan([arm for arms in ARMS.values() for arm in arms], args.seeds, args.out)
-    execute(runs, args.data, chosen_size(args), args.jobs)
-    out = args.out / "inexact_depth"
-    write_tables(out, runs, MEASURES, CLAIMS)
-    plot_levels(out / "curves.png", runs, (FID, DEPTH_ERROR))
-    print((out / "table.md").read_text())
-    print((out / "claims.md").read_text())
+def run(data: Path, out: Path, seeds: Sequence[int], size: Size, jobs: int | None) -> None:
+    """Run the study.
+
+    Args:
+        data: The folder of tools/studies/prepare.py.
+        out: Where the runs and the results go.
+        seeds: A run of every arm for each.
+        size: How long the runs are.
+        jobs: Runs at a time; None for the size's.
+    """
+    runs = plan([arm for arms in ARMS.values() for arm in arms], seeds, out)
+    execute(runs, data, size, jobs)
+    results = out / "inexact_depth"
+    write_tables(results, runs, MEASURES, CLAIMS)
+    plot_levels(results / "curves.png", runs, (FID, DEPTH_ERROR))
+    print((results / "table.md").read_text())
+    print((results / "claims.md").read_text())
 
 
 def plot_levels(path: Path, runs: Sequence[Run], measures: Sequence[Measure]) -> None:

@@ -1,15 +1,7 @@
-"""Study 1: does it learn 3D? The full model against models that lack one of its ideas each.
+"""Study 1: does it learn 3D? The full model against models that lack one of its ideas each."""
 
-python tools/studies/prepare.py data/toy32
-python tools/studies/learns_3d.py data/toy32 work_dirs/learning
-
-Trains every model with every seed, evaluates it, and writes into OUT: runs.csv (a line for each run),
-table.md (a line for each model), claims.md (each claim of the paper, seed by seed), curves.png, cameras.png
-and samples.png. An interrupted study goes on where it was; finished runs are not done again.
-"""
-
-import argparse
 from collections.abc import Sequence
+from pathlib import Path
 
 from .arms import (
     ABLATIONS,
@@ -21,7 +13,6 @@ from .arms import (
     NO_REGULARIZER,
     RAW_DEPTH,
 )
-from .command import add_study_arguments, chosen_size
 from .measures import (
     DEPTH_ERROR,
     DIVERSITY,
@@ -37,6 +28,7 @@ from .measures import (
 )
 from .plots import plot_cameras, plot_curves, sample_grid
 from .runs import execute, plan
+from .sizes import Size
 from .tables import Claim, write_tables
 
 MEASURES = (
@@ -68,18 +60,21 @@ CLAIMS = (
 )
 
 
-def main(argv: Sequence[str] | None = None) -> None:
-    """Run the study."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    add_study_arguments(parser)
-    args = parser.parse_args(argv)
-    runs = plan(ABLATIONS, args.seeds, args.out)
-    execute(runs, args.data, chosen_size(args), args.jobs)
-    write_tables(args.out, runs, MEASURES, CLAIMS)
-    plot_curves(args.out / "curves.png", runs, FID.key, FID.title)
-    plot_cameras(args.out / "cameras.png", runs, args.data / "cameras.npy")
-    sample_grid(args.out / "samples.png", [run for run in runs if run.seed == args.seeds[0]])
-    print((args.out / "table.md").read_text())
-    print((args.out / "claims.md").read_text())
+def run(data: Path, out: Path, seeds: Sequence[int], size: Size, jobs: int | None) -> None:
+    """Run the study.
+
+    Args:
+        data: The folder of tools/studies/prepare.py.
+        out: Where the runs and the results go.
+        seeds: A run of every arm for each.
+        size: How long the runs are.
+        jobs: Runs at a time; None for the size's.
+    """
+    runs = plan(ABLATIONS, seeds, out)
+    execute(runs, data, size, jobs)
+    write_tables(out, runs, MEASURES, CLAIMS)
+    plot_curves(out / "curves.png", runs, FID.key, FID.title)
+    plot_cameras(out / "cameras.png", runs, data / "cameras.npy")
+    sample_grid(out / "samples.png", [run for run in runs if run.seed == seeds[0]])
+    print((out / "table.md").read_text())
+    print((out / "claims.md").read_text())

@@ -1,15 +1,8 @@
-"""Makes all that the studies need: scenes, depth of other inexactness, networks, the teacher's features.
+"""Makes all that the studies need: scenes, depth of other inexactness, networks, the teacher's features."""
 
-python tools/studies/prepare.py data/toy32
-
-What is there already stays. The solids do not turn (`--object-yaw constant:0`), so that yaw is the camera's
-alone and can be learned, and the cameras are a narrower choice than the prior of configs/3dgp_toy32.py.
-"""
-
-import argparse
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
@@ -17,40 +10,33 @@ import torch
 from ..data.features import FeatureLoading, write_features
 from ..models.teacher import TimmTeacher
 from ..scenes import ToyDataset, ToySettings, parse_distribution, write_dataset, write_inexact_depth
-from . import toy_networks
-from .arms import DEPTH_FOLDER, INEXACTNESS
+from .arms import DEPTH_FOLDER, INEXACTNESS, NETWORK_FILES
+from .toy_networks import TEACHER, TEACHER_SIZE, train_networks
 
-NETWORK_FILES = {
-    "teacher": "teacher.pth",
-    "extractor": "extractor.ts",
-    "depth_estimator": "depth_estimator.ts",
-}
 SEED = 0
 DISTRIBUTIONS = {"object_yaw": "constant:0", "yaw": "normal:0:0.5"}
 
 
-def main(argv: Sequence[str] | None = None) -> None:
-    """Make what is missing."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("data", type=Path, help="the folder to make")
-    parser.add_argument("--num", type=int, default=4096, help="scenes (default 4096)")
-    parser.add_argument("--resolution", type=int, default=32, help="side in pixels (default 32)")
-    parser.add_argument("--epochs", type=int, default=8, help="training of the networks (default 8)")
-    parser.add_argument("--held-out", type=int, default=1024, help="scenes to judge them (default 1024)")
-    args = parser.parse_args(argv)
-    make_scenes(args.data, args.num, args.resolution)
+def prepare(data: Path, num: int, resolution: int, epochs: int, held_out: int) -> None:
+    """Make what is missing.
+
+    Args:
+        data: The folder to make.
+        num: Number of scenes.
+        resolution: Side of the images in pixels.
+        epochs: Length of the training of the networks.
+        held_out: Number of scenes that judge the networks.
+    """
+    make_scenes(data, num, resolution)
     for inexactness in INEXACTNESS:
-        depth = args.data / DEPTH_FOLDER.format(inexactness)
+        depth = data / DEPTH_FOLDER.format(inexactness)
         if not depth.is_dir() or not any(depth.iterdir()):
-            write_inexact_depth(args.data, depth, inexactness)
-    networks = args.data / "networks"
-    made_of = {"epochs": args.epochs, "held_out_images": args.held_out, "training_images": args.num}
+            write_inexact_depth(data, depth, inexactness)
+    networks = data / "networks"
+    made_of = {"epochs": epochs, "held_out_images": held_out, "training_images": num}
     if missing := missing_networks(networks, made_of):
-        options = {"epochs": args.epochs, "held-out": args.held_out}
-        toy_networks.main([str(args.data), str(networks), *as_flags(options), "--only", *missing])
-    make_features(args.data, networks / "teacher.pth", args.resolution)
+        train_networks(data, networks, epochs, held_out, missing)
+    make_features(data, networks / NETWORK_FILES["teacher"], resolution)
 
 
 def make_scenes(data: Path, num: int, resolution: int) -> None:
@@ -83,10 +69,11 @@ def missing_networks(networks: Path, made_of: Mapping[str, int]) -> list[str]:
     report = networks / "networks.json"
     known = json.loads(report.read_text()) if report.is_file() else {}
 
-    def is_there(name: str) -> bool:
-        return (networks / NETWORK_FILES[name]).is_file() and known.get(name, {}).items() >= made_of.items()
-
-    return [name for name in toy_networks.MAKERS if not is_there(name)]
+    return [
+        name
+        for name, file in NETWORK_FILES.items()
+        if not ((networks / file).is_file() and known.get(name, {}).items() >= made_of.items())
+    ]
 
 
 def make_features(data: Path, teacher: Path, resolution: int) -> None:
@@ -95,11 +82,6 @@ def make_features(data: Path, teacher: Path, resolution: int) -> None:
     if features.is_file() and features.stat().st_mtime >= teacher.stat().st_mtime:
         return
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    network = TimmTeacher(toy_networks.TEACHER, str(teacher), image_size=toy_networks.TEACHER_SIZE)
+    network = TimmTeacher(TEACHER, str(teacher), image_size=TEACHER_SIZE)
     loading = FeatureLoading(str(data / "train"), resolution, workers=min(8, os.cpu_count() or 1))
     write_features(network.to(device), loading, features, device)
-
-
-def as_flags(options: Mapping[str, object]) -> list[str]:
-    """Options as a command line has them."""
-    return [text for name, value in options.items() for text in (f"--{name.replace('_', '-')}", str(value))]

@@ -1,14 +1,6 @@
-"""What the camera regularisers make of the cameras on their own, without an image.
+"""What the camera regularisers make of the cameras on their own, without an image."""
 
-python tools/studies/regularizers.py data/toy32 work_dirs/learning/regularizers.md
-
-Trains the camera generator of configs/3dgp_toy32.py on its regularisers alone, and on those of an arm that
-holds the angles as the release does, and writes how far the cameras spread and how far they are from the true
-ones, by the metric that judges trained models. What those have beyond it, they have from the images.
-"""
-
-import argparse
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +11,6 @@ from mmengine.registry import init_default_scope
 from torch import Tensor
 from tqdm import tqdm
 
-from ..command_line import existing_folder
 from ..engine.fixed_inputs import averaged_pose, draw_fixed_inputs
 from ..models.generator import CameraBatch
 from ..training.threedgp import ThreeDGP
@@ -82,26 +73,23 @@ def distances_markdown(rows: Mapping[str, Mapping[str, float]]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def main(argv: Sequence[str] | None = None) -> None:
-    """Train on regularisers alone and write what comes of it."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("data", type=lambda text: Path(existing_folder(text)), help="folder of prepare.py")
-    parser.add_argument("out", type=Path, help="the Markdown file to write")
-    parser.add_argument("--steps", type=int, default=1000, help="default 1000, as runs of size cpu have")
-    args = parser.parse_args(argv)
+def run(data: Path, out: Path, steps: int) -> None:
+    """Train on regularisers alone and write what comes of it.
+
+    Args:
+        data: The folder of tools/studies/prepare.py.
+        out: The Markdown file.
+        steps: Length of the training.
+    """
     init_default_scope("mmagic")
     metrics = arm_config(FULL).test_evaluator.metrics
     settings = next(metric for metric in metrics if metric.type == METRIC)
-    settings.cameras = str(args.data / "cameras.npy")
+    settings.cameras = str(data / "cameras.npy")
     arms = {
         "prior": FIXED_CAMERAS,
         "the paper's regulariser alone": FULL,
         "the release's alone": EMD_REGULARIZER,
     }
-    rows = {
-        name: camera_distance(train_on_regularizers(arm, args.steps), settings) for name, arm in arms.items()
-    }
-    write_text(args.out, distances_markdown(rows))
-    print(args.out.read_text())
+    rows = {name: camera_distance(train_on_regularizers(arm, steps), settings) for name, arm in arms.items()}
+    write_text(out, distances_markdown(rows))
+    print(out.read_text())

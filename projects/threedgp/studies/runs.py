@@ -9,9 +9,9 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -21,53 +21,12 @@ from tqdm import tqdm
 
 from ..engine.curves import collect_curves, find_logs, read_records
 from ..whole_files import write_text
+from .arms import Arm
+from .sizes import Size
 
 ROOT = Path(__file__).resolve().parents[3]
 POLL_SECONDS = 5.0
 SET_BY_TOOLS = frozenset({"launcher", "load_from", "resume"})
-
-
-@dataclass(frozen=True)
-class Size:
-    """How long and how wide the runs of a study are.
-
-    Args:
-        kimg: Training of each run, thousands of images.
-        val_interval_kimg: Thousands of images between two points of a convergence curve.
-        batch_size: Images of a step.
-        jobs: Runs at a time.
-    """
-
-    kimg: float
-    val_interval_kimg: float
-    batch_size: int
-    jobs: int
-
-
-# Twelve to twenty runs: about an hour on two CPU cores; on one GPU meant for 25 minutes.
-SIZES: Mapping[str, Size] = {
-    "smoke": Size(kimg=0.032, val_interval_kimg=0.016, batch_size=8, jobs=2),
-    "cpu": Size(kimg=8, val_interval_kimg=2, batch_size=8, jobs=2),
-    "gpu": Size(kimg=96, val_interval_kimg=9.6, batch_size=32, jobs=6),
-}
-
-
-@dataclass(frozen=True)
-class Arm:
-    """One of the models that a study compares.
-
-    Args:
-        name: Part of the folder's name.
-        title: What tables and plots call it.
-        options: Its differences from the config, as ``--cfg-options`` has them, but of any type; paths under
-            the config's ``root`` are moved to the data.
-        config: Its config.
-    """
-
-    name: str
-    title: str
-    options: Mapping[str, Any] = field(default_factory=dict)
-    config: str = "configs/3dgp_toy32.py"
 
 
 @dataclass(frozen=True)

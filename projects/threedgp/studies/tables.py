@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..whole_files import write_text
-from .runs import Arm, Run, arms_of
+from .arms import Arm
+from .runs import Run, arms_of
 
 
 @dataclass(frozen=True)

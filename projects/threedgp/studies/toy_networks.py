@@ -1,19 +1,5 @@
-"""Trains the three small networks that the studies on procedural scenes need.
+"""Trains the three small networks that the studies on procedural scenes need."""
 
-python tools/studies/toy_networks.py data/toy32 data/toy32/networks
-
-DATA is a folder that tools/data/make_toy_scenes.py wrote. OUT gets:
-
-teacher.pth         a timm `test_resnet`, whose features the discriminators distil
-extractor.ts        another classifier, of another kind and seed, in the place of Inception in FID and IS:
-                    what comes out is to be called "FID (toy classifier)", and is no FID
-depth_estimator.ts  a small U-Net from colour to depth, which judges the depth of generated images
-networks.json       how good each of them is on scenes that it has not seen
-
-The extractor is not the teacher, so that no model is judged by what it was taught.
-"""
-
-import argparse
 import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -27,11 +13,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from ..command_line import existing_folder
 from ..data.images import read_depth_levels, read_image
 from ..evaluation import ordinal_error, scale_shift_invariant_rmse
 from ..scenes import CLASSES, ToySettings, encode_depth, render_scene
 from ..whole_files import whole_file, write_text
+from .arms import NETWORK_FILES
 
 TEACHER = "test_resnet"
 TEACHER_SIZE = 48
@@ -224,35 +210,35 @@ def accuracy(logits: Tensor, scenes: Scenes) -> float:
     return (logits.argmax(dim=1) == scenes.label).float().mean().item()
 
 
-def make_teacher(scenes: Scenes, held_out: Scenes, out: Path, epochs: int) -> dict:
+def make_teacher(scenes: Scenes, held_out: Scenes, path: Path, epochs: int) -> dict:
     """Train and write the teacher; returns how good it is."""
     torch.manual_seed(1)
     teacher = TeacherClassifier()
     train(teacher, scenes, classifier_loss, epochs, "teacher")
-    with whole_file(out / "teacher.pth") as passing:
+    with whole_file(path) as passing:
         torch.save(teacher.network.state_dict(), passing)
     return {"model": TEACHER, "held_out_accuracy": accuracy(in_batches(teacher, held_out.rgb), held_out)}
 
 
-def make_extractor(scenes: Scenes, held_out: Scenes, out: Path, epochs: int) -> dict:
+def make_extractor(scenes: Scenes, held_out: Scenes, path: Path, epochs: int) -> dict:
     """Train and write the extractor; returns how good it is."""
     torch.manual_seed(2)
     extractor = ToyClassifier(scenes.rgb.shape[-1])
     train(extractor, scenes, extractor_loss, epochs, "extractor")
     script = torch.jit.script(extractor)
-    with whole_file(out / "extractor.ts") as passing:
+    with whole_file(path) as passing:
         script.save(str(passing))
     bytes_ = ((held_out.rgb + 1) * 127.5).round().byte()
     return {"model": "ToyClassifier", "held_out_accuracy": accuracy(in_batches(script, bytes_), held_out)}
 
 
-def make_depth_estimator(scenes: Scenes, held_out: Scenes, out: Path, epochs: int) -> dict:
+def make_depth_estimator(scenes: Scenes, held_out: Scenes, path: Path, epochs: int) -> dict:
     """Train and write the depth estimator; returns how good it is."""
     torch.manual_seed(3)
     estimator = ToyDepthEstimator()
     train(estimator, scenes, depth_loss, epochs, "depth estimator")
     script = torch.jit.script(estimator)
-    with whole_file(out / "depth_estimator.ts") as passing:
+    with whole_file(path) as passing:
         script.save(str(passing))
     depth = in_batches(script, held_out.rgb)
     return {
@@ -262,30 +248,31 @@ def make_depth_estimator(scenes: Scenes, held_out: Scenes, out: Path, epochs: in
     }
 
 
-MAKERS = {"teacher": make_teacher, "extractor": make_extractor, "depth_estimator": make_depth_estimator}
+MAKERS = dict(zip(NETWORK_FILES, (make_teacher, make_extractor, make_depth_estimator), strict=True))
 
 
-def main(argv: Sequence[str] | None = None) -> None:
-    """Train what is asked for, and add its quality to networks.json."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("data", type=existing_folder, help="folder of make_toy_scenes.py")
-    parser.add_argument("out", type=Path, help="folder of the networks")
-    parser.add_argument("--epochs", type=int, default=10, help="passes over the data (default 10)")
-    parser.add_argument("--held-out", type=int, default=1024, help="unseen scenes (default 1024)")
-    parser.add_argument("--only", nargs="+", choices=MAKERS, default=list(MAKERS), help="default: all")
-    args = parser.parse_args(argv)
-    data = Path(args.data)
-    meta = json.loads((data / "meta.json").read_text())
-    settings = ToySettings.from_dict(meta)
+def train_networks(data: Path, out: Path, epochs: int, held_out_num: int, names: Sequence[str]) -> None:
+    """Train networks, and add their quality to networks.json.
+
+    Args:
+        data: The folder of tools/data/make_toy_scenes.py.
+        out: Where the networks go.
+        epochs: Passes over the data.
+        held_out_num: Number of unseen scenes that judge the networks.
+        names: Which of ``NETWORK_FILES``.
+    """
+    settings = ToySettings.from_dict(json.loads((data / "meta.json").read_text()))
     scenes = load_training_scenes(data)
-    held_out = render_held_out_scenes(args.held_out, scenes.rgb.shape[-1], settings)
-    args.out.mkdir(parents=True, exist_ok=True)
-    report = args.out / "networks.json"
+    held_out = render_held_out_scenes(held_out_num, scenes.rgb.shape[-1], settings)
+    out.mkdir(parents=True, exist_ok=True)
+    report = out / "networks.json"
     quality = json.loads(report.read_text()) if report.is_file() else {}
-    for name in args.only:
-        quality[name] = {**MAKERS[name](scenes, held_out, args.out, args.epochs), "epochs": args.epochs}
-        quality[name] |= {"training_images": len(scenes.label), "held_out_images": args.held_out}
+    for name in names:
+        quality[name] = {
+            **MAKERS[name](scenes, held_out, out / NETWORK_FILES[name], epochs),
+            "epochs": epochs,
+            "training_images": len(scenes.label),
+            "held_out_images": held_out_num,
+        }
         write_text(report, json.dumps(quality, indent=2) + "\n")
     print(json.dumps(quality, indent=2))

@@ -27,6 +27,7 @@ from ..models.old_names import rename_old_tensors
 from ..models.patch_sampler import PatchSampler
 from ..models.style_mixing import StyleMixing
 from ..schedules import schedule_values
+from ..wording import counted
 from .batches import RealBatch
 from .checks import check_parts, check_wrappers, discriminator_defaults
 from .draws import Draws
@@ -51,7 +52,8 @@ class ThreeDGP(BaseConditionalGAN):
         r1: Config of the R1 penalty; None for none.
         distillation: Config of the distillation loss; None for none.
         teacher: Config of a teacher that is run on the fly, where the dataset delivers no features.
-        camera_regularizers: Configs of the camera regularisers; used with a camera generator only.
+        camera_regularizers: Configs of the camera regularisers; used with a camera generator only. None for
+            none.
         generator_terms: Configs of what regularises the generator in steps of its own, see ``GeneratorTerm``.
         style_mixing: Config of style mixing; None for none.
         patch_sampler: Config of the patch sampler, whose ``min_scale`` defaults to patch size over image
@@ -77,7 +79,10 @@ class ThreeDGP(BaseConditionalGAN):
         r1: Config | None = frozen(type="R1Regularizer"),
         distillation: Config | None = frozen(type="KnowledgeDistillationLoss"),
         teacher: Config | None = None,
-        camera_regularizers: Sequence[Config] | None = None,
+        camera_regularizers: Sequence[Config] | None = (
+            frozen(type="CameraEMDRegularizer"),
+            frozen(type="CameraMeanRegularizer"),
+        ),
         generator_terms: Sequence[Config] = (),
         style_mixing: Config | None = None,
         patch_sampler: Config | None = frozen(type="PatchSampler"),
@@ -95,11 +100,9 @@ class ThreeDGP(BaseConditionalGAN):
         self.r1: R1Regularizer | None = build(r1)
         self.distillation: KnowledgeDistillationLoss | None = build(distillation)
         self.teacher: nn.Module | None = build(teacher)
-        if camera_regularizers is None:
-            camera_regularizers = [frozen(type=f"Camera{kind}Regularizer") for kind in ("EMD", "Mean")]
         if ours.camera_generator is None:
-            camera_regularizers = []
-        self.camera_regularizers = nn.ModuleList(build(config) for config in camera_regularizers)
+            camera_regularizers = None
+        self.camera_regularizers = nn.ModuleList(build(config) for config in camera_regularizers or ())
         self.generator_terms = nn.ModuleList(build(config) for config in generator_terms)
         self.style_mixing: StyleMixing | None = build(style_mixing)
         min_scale = ours.patch_size / ours.image_size
@@ -205,7 +208,10 @@ class ThreeDGP(BaseConditionalGAN):
         images = data_samples.gt_img
         size = self._generator.image_size
         if tuple(images.shape[1:]) != (3, size, size):
-            raise ValueError(f"gt_img: got shape {tuple(images.shape[1:])}, wanted (3, {size}, {size})")
+            raise ValueError(
+                f"gt_img: got shape {tuple(images.shape[1:])}, wanted (3, {size}, {size}), as "
+                "model.generator.image_size (see the dataset's resolution)"
+            )
         rgb = images
         if self._generator.out_channels == 4:
             if "depth" not in data_samples:
@@ -213,8 +219,15 @@ class ThreeDGP(BaseConditionalGAN):
             images = torch.cat([rgb, data_samples.depth.to(rgb)], dim=1)
         label = self.data_sample_to_label(data_samples) if self.num_classes else None
         if self.num_classes and label is None:
-            raise ValueError(f"gt_label: got none, wanted labels of {self.num_classes} classes")
-        return RealBatch(images, label, self._teacher_features(rgb, data_samples))
+            raise ValueError(f"gt_label: got none, wanted labels of {counted(self.num_classes, 'class')}")
+        features = self._teacher_features(rgb, data_samples)
+        wanted = unwrap(self.discriminator).feature_dim
+        if features is not None and features.shape[1] != wanted:
+            raise ValueError(
+                f"teacher_feature: got {features.shape[1]} numbers, wanted {wanted}, as "
+                "model.discriminator.feature_dim"
+            )
+        return RealBatch(images, label, features)
 
     def _teacher_features(self, rgb: Tensor, data_samples: DataSample) -> Tensor | None:
         if self.distillation is None:

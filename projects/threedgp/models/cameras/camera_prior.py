@@ -125,7 +125,7 @@ class CameraPrior(nn.Module):
     """Where photographers might stand, before anything is learned.
 
     Each argument is a number (constant) or a dict, see ``Distribution``. Defaults are the release's
-    ``uniform`` prior. Roll is always 0.
+    ``uniform`` prior, angles as it rounds them. Roll is always 0.
 
     Args:
         yaw: Radians.
@@ -140,11 +140,11 @@ class CameraPrior(nn.Module):
     def __init__(
         self,
         yaw: Number = frozen(dist="uniform", min=-1.57, max=1.57),
-        pitch: Number = frozen(dist="uniform", min=math.pi / 4, max=3 * math.pi / 4),
+        pitch: Number = frozen(dist="uniform", min=0.785398163, max=2.35619449),
         fov_deg: Number = frozen(dist="uniform", min=10, max=45),
         radius: Number = 1.0,
-        look_at_yaw: Number = frozen(dist="spherical_uniform", min=-math.pi, max=math.pi),
-        look_at_pitch: Number = frozen(dist="spherical_uniform", min=0, max=math.pi),
+        look_at_yaw: Number = frozen(dist="spherical_uniform", min=-3.14159265, max=3.14159265),
+        look_at_pitch: Number = frozen(dist="spherical_uniform", min=0, max=3.14159265),
         look_at_radius: Number = frozen(dist="uniform", min=0, max=0.2),
     ) -> None:
         super().__init__()

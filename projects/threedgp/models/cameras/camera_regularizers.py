@@ -80,7 +80,7 @@ class CameraEMDRegularizer(CameraRegularizer):
 
 @MODELS.register_module()
 class CameraSlopeRegularizer(CameraRegularizer):
-    """|g| + 1 / |g| of each number's slope g = d posterior_i / d prior_i, the paper's regulariser (eq. 3).
+    """|g| + 1 / |g| of each number's slope g = d posterior_i / d prior_i, the paper's regulariser.
 
     It is least (2) at |g| = 1, and forbids both collapse and blow-up.
 
