@@ -2,7 +2,6 @@
 
 import logging
 import os
-import pickle
 import re
 import zipfile
 import zlib
@@ -14,6 +13,7 @@ import torch
 from mmengine.logging import print_log
 from mmengine.runner import CheckpointLoader
 
+from ..errors import UserError
 from ..wording import counted
 
 POINTER = "last_checkpoint"
@@ -158,10 +158,10 @@ def load_from_local(filename: str, map_location: Any | None = None) -> Any:
         raise FileNotFoundError(f"checkpoint: got {filename!r}, wanted an existing file")
     try:
         return torch.load(filename, map_location=map_location, weights_only=False)
-    except (RuntimeError, EOFError, OSError, pickle.UnpicklingError, ValueError, KeyError) as error:
+    except Exception as error:  # unpickling what is no pickle raises whatever the bytes ask for
         if is_whole(filename):
             raise
-        raise ValueError(f"checkpoint: {filename!r} is cut, damaged or none ({error})") from error
+        raise UserError(f"checkpoint: {filename!r} is cut, damaged or none ({error})") from error
 
 
 CheckpointLoader.register_scheme(prefixes="", loader=load_from_local, force=True)
