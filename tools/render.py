@@ -23,8 +23,8 @@ def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """The command line; paths that do not exist end here."""
     parser = command_line.make_parser(__doc__)
     command_line.add_checkpoint_arguments(parser)
-    add = parser.add_argument
-    add("--out", type=Path, required=True, help="folder for the pictures")
+    add, above_zero = parser.add_argument, command_line.more_than(0)
+    add("--out", type=command_line.output_folder, required=True, help="folder for the pictures")
     add(
         "--grid",
         type=command_line.grid_shape,
@@ -42,14 +42,23 @@ def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
         help="1: full variety, 0: class means",
     )
     add("--trajectory", choices=PATHS, default="front_circle")
-    add("--orbits", type=int, help="samples in the video (default: a row of the grid); 0: no video")
-    add("--frames", type=int, default=60)
-    add("--fps", type=float, default=30)
-    add("--resolution", type=int, help="pixels along a side (default: as trained)")
-    add("--enlarge", type=int, help="show pixels as squares of so many (default: 96 in all)")
-    add("--steps-factor", type=float, default=2, help="ray samples, in multiples of training's")
+    add(
+        "--orbits",
+        type=command_line.more_than(-1),
+        help="samples in the video (default: a row of the grid); 0: no video",
+    )
+    add("--frames", type=above_zero, default=60)
+    add("--fps", type=command_line.more_than(0, float), default=30)
+    add("--resolution", type=above_zero, help="pixels along a side (default: as trained)")
+    add("--enlarge", type=above_zero, help="show pixels as squares of so many (default: 96 in all)")
+    add(
+        "--steps-factor",
+        type=command_line.more_than(0, float),
+        default=2,
+        help="ray samples, in multiples of training's",
+    )
     add("--far-offset", type=float, default=0.0, help="how much farther rays go than in training")
-    add("--batch-size", type=int, default=4, help="images at a time")
+    add("--batch-size", type=above_zero, default=4, help="images at a time")
     add("--device", help="default: CUDA if there is one")
     command_line.add_config_options(parser)
     return parser.parse_intermixed_args(argv)
@@ -61,16 +70,17 @@ def main(argv: Sequence[str] | None = None) -> None:
     from projects.threedgp.apis import Gallery, ThreeDGPInferencer
     from projects.threedgp.apis.loading import load_config
 
+    out = Path(args.out)
     config = load_config(args.config, args.checkpoint, args.cfg_options)
     inferencer = ThreeDGPInferencer(config, args.checkpoint, args.device)
     options = {name: getattr(args, name) for name in RENDER_OPTIONS}
-    gallery = Gallery(inferencer, args.out, args.seed, args.enlarge, options)
+    gallery = Gallery(inferencer, out, args.seed, args.enlarge, options)
     labels = gallery.write_samples(args.grid, args.labels)
-    print(f"samples: {args.out / 'samples.png'}")
+    print(f"samples: {out / 'samples.png'}")
     first = labels[: args.grid[1] if args.orbits is None else args.orbits]
     if first:
         gallery.write_orbits(first, args.trajectory, args.frames, args.fps)
-        print(f"orbits:  {args.out / 'orbit.mp4'}, {args.out / 'orbit.png'}")
+        print(f"orbits:  {out / 'orbit.mp4'}, {out / 'orbit.png'}")
 
 
 if __name__ == "__main__":

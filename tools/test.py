@@ -19,7 +19,9 @@ def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """The command line; paths that do not exist end here."""
     parser = command_line.make_parser(__doc__)
     command_line.add_checkpoint_arguments(parser)
-    parser.add_argument("--out", help="where the metrics go (default: the work folder)")
+    parser.add_argument(
+        "--out", type=command_line.output_folder, help="where the metrics go (default: the work folder)"
+    )
     command_line.add_run_arguments(parser)
     return parser.parse_intermixed_args(argv)
 

@@ -1,7 +1,9 @@
 """Arguments that the command-line tools share; imports nothing heavy, so that ``--help`` answers at once."""
 
 import argparse
+import math
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 
@@ -29,6 +31,20 @@ def existing_folder(path: str) -> str:
     return path
 
 
+def output_folder(path: str) -> str:
+    """`path` itself if files can be written into such a folder; made for argparse's `type`.
+
+    Raises:
+        argparse.ArgumentTypeError: It is or lies in a file, or in a folder that cannot be written.
+    """
+    there = next(part for part in (Path(path), *Path(path).absolute().parents) if part.exists())
+    if not there.is_dir():
+        raise argparse.ArgumentTypeError(f"got {path!r}, wanted a folder; {str(there)!r} is a file")
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise argparse.ArgumentTypeError(f"got {path!r}, wanted a folder; {str(there)!r} cannot be written")
+    return path
+
+
 def checkpoint_or_auto(value: str) -> str:
     """`auto` or an existing checkpoint; made for argparse's `type`."""
     return value if value == "auto" else existing_file(value)
@@ -36,9 +52,30 @@ def checkpoint_or_auto(value: str) -> str:
 
 def checkpoint_name(value: str) -> Path:
     """A path that ends in .pth, beside which a config of the same name can lie; for argparse's `type`."""
-    if not value.endswith(".pth"):
-        raise argparse.ArgumentTypeError(f"got {value}, wanted a name that ends in .pth")
+    return _name_with(value, ".pth")
+
+
+def weights_name(value: str) -> Path:
+    """A path that ends in .safetensors, as readers go by it; for argparse's `type`."""
+    return _name_with(value, ".safetensors")
+
+
+def _name_with(value: str, ending: str) -> Path:
+    if not value.endswith(ending):
+        raise argparse.ArgumentTypeError(f"got {value}, wanted a name that ends in {ending}")
     return Path(value)
+
+
+def more_than(limit: int, kind: Callable[[str], float] = int) -> Callable[[str], float]:
+    """A reader of finite numbers above `limit`; made for argparse's `type`."""
+
+    def number(text: str) -> float:
+        value = kind(text)
+        if not limit < value < math.inf:
+            raise argparse.ArgumentTypeError(f"got {text}, wanted a number above {limit}")
+        return value
+
+    return number
 
 
 def grid_shape(text: str) -> tuple[int, int]:
@@ -74,7 +111,9 @@ def add_checkpoint_arguments(parser: argparse.ArgumentParser) -> None:
 
 def add_run_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments that training and evaluation share."""
-    parser.add_argument("--work-dir", help="where results go (default: work_dirs/<config name>)")
+    parser.add_argument(
+        "--work-dir", type=output_folder, help="where results go (default: work_dirs/<config name>)"
+    )
     parser.add_argument(
         "--data-root",
         type=existing_folder,

@@ -282,6 +282,13 @@ def test_a_size_that_is_a_text_is_an_error(root):
     assert "ValueError: resolution='abc': wanted None or a whole number, at least 1" in run.stderr
 
 
+def test_where_no_image_has_a_depth_map_the_way_without_is_named(root):
+    for path in root.rglob("*_depth.png"):
+        path.unlink()
+    with pytest.raises(ValueError, match=r"None has a depth map: model.generator.depth_adaptor=None trains"):
+        ImageDepthDataset(str(root), use_depth=True)
+
+
 def test_unknown_value_of_on_bad_is_an_error(root):
     with pytest.raises(ValueError, match="on_bad='ignore'"):
         ImageDepthDataset(str(root), on_bad="ignore")

@@ -143,3 +143,11 @@ def test_a_checkpoint_of_before_loads_and_its_classes_are_compared(tmp_path):
     (tmp_path / "swapped.py").write_text(config)
     with pytest.raises(ValueError, match="same in another order, from label 0 on"):
         load_model(tmp_path / "swapped.py", ZOO / "toy32.pth", "cpu")
+
+
+@pytest.mark.parametrize("text", [b"hello\n", b"cnowhere\nthing\n.", b"K\x01.", b"}]a.", b"\x80\x99"])
+def test_other_files_are_named_whatever_they_hold(tmp_path, text):
+    path = tmp_path / "notes.pth"
+    path.write_bytes(text)
+    with pytest.raises(ValueError, match=r"notes.pth"):
+        read_checkpoint(path)

@@ -56,8 +56,10 @@ def test_a_run_whose_newest_checkpoint_is_cut_goes_on_from_the_one_before(tmp_pa
     assert rest.numbers == whole.numbers[8:]
 
 
-def test_a_run_without_checkpoints_begins(tmp_path):
+def test_a_run_without_checkpoints_begins_with_a_warning(tmp_path):
     assert train(tmp_path, 0.008, resume=True).images_seen == 8
+    (log,) = tmp_path.rglob("*.log")
+    assert f"WARNING - resume: no checkpoint in {tmp_path}, a new training begins" in log.read_text()
 
 
 def test_a_copied_run_leaves_the_best_checkpoint_of_the_original_alone(tmp_path):

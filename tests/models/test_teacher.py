@@ -67,6 +67,14 @@ def test_missing_checkpoint_is_named():
         TimmTeacher(MODEL, checkpoint="/no/such.pth")
 
 
+@pytest.mark.parametrize("name", ["notes.pth", "notes.safetensors"])
+@pytest.mark.parametrize("text", [b"", b"hello\n", b"cnowhere\nthing\n.", b"K\x01."])
+def test_a_file_of_no_weights_is_named(tmp_path, name, text):
+    (tmp_path / name).write_bytes(text)
+    with pytest.raises(ValueError, match=rf"checkpoint='.*{name}' is no file of weights"):
+        TimmTeacher(MODEL, checkpoint=str(tmp_path / name))
+
+
 def test_checkpoint_of_another_model_is_an_error(weights):
     with pytest.raises(ValueError, match="does not fit the model"):
         TimmTeacher("test_vit", checkpoint=str(weights))

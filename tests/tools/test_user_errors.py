@@ -11,6 +11,7 @@ from projects.threedgp.errors import user_errors
 from tests import tiny_runs
 from tests.tools.test_ablations import SMALL
 from tools import render, test, train
+from tools.model_converters import mmengine_to_official
 
 ROOT = Path(__file__).resolve().parents[2]
 NO_TABLE = "model.distillation=None"
@@ -97,6 +98,33 @@ def line_of(tool, files, capsys, *argv):
             ["@small.py", "--data-root", "@data", "--cfg-options", "train_dataloader.dataset.features=None"],
             "model.distillation: nothing to distil",
         ),
+        (["@small.py", "--work-dir", "@bad.pth"], "bad.pth' is a file"),
+        (
+            ["@small.py", "--data-root", "@data", "--cfg-options", "randomness.seed=abc", NO_TABLE],
+            "randomness.seed: got 'abc', wanted None or an integer in [0, 4294967296)",
+        ),
+        (
+            ["@small.py", "--data-root", "@data", "--cfg-options", "randomness.seed=-1", NO_TABLE],
+            "randomness.seed: got -1, wanted",
+        ),
+        (
+            [
+                "@small.py",
+                "--cfg-options",
+                "model.generator.patch_size=None",
+                "model.patch_sampler.alpha=2.0",
+            ],
+            "model.patch_sampler.alpha: does nothing while model.generator.patch_size is None; wanted "
+            "model.generator.patch_size=PIXELS as well",
+        ),
+        (
+            ["@small.py", "--cfg-options", NO_TABLE, "train_dataloader.dataset.features=a.npy"],
+            "train_dataloader.dataset.features: does nothing while model.distillation is None",
+        ),
+        (
+            ["@small.py", "--cfg-options", NO_TABLE, "model.teacher.type=TimmTeacher"],
+            "model.teacher.type: does nothing while model.distillation is None",
+        ),
     ],
 )
 def test_training(files, tmp_path, capsys, argv, message):
@@ -110,12 +138,48 @@ def test_training(files, tmp_path, capsys, argv, message):
         (["@bare.pth"], "holds no config"),
         (["@small.py", "@bad.pth", "--cfg-options", NO_TABLE], "bad.pth"),
         (["@small.py"], "small.py"),
+        (
+            ["@small.py", "@bare.pth", "--cfg-options", NO_TABLE],
+            "bare.pth: it belongs to another config (model.strict_load=False loads what fits)",
+        ),
+        (["@small.py", "@bare.pth", "--out", "@bad.pth"], "bad.pth' is a file"),
     ],
 )
 def test_rendering_and_evaluation(files, tmp_path, capsys, argv, message):
     assert message in line_of(render, files, capsys, *argv, "--out", str(tmp_path))
-    if len(argv) == 1:
+    if "--out" in argv or len(argv) == 1:
         assert message in line_of(test, files, capsys, *argv, "--out", str(tmp_path))
+
+
+def test_weights_of_another_config_are_named_before_training(files, tmp_path, capsys):
+    options = (f"load_from={files / 'bare.pth'}", NO_TABLE)
+    argv = ("@small.py", "--data-root", "@data", "--work-dir", str(tmp_path), "--cfg-options", *options)
+    assert f"checkpoint {files / 'bare.pth'}: it belongs to another" in line_of(train, files, capsys, *argv)
+
+
+def test_official_weights_are_called_what_they_are(files, tmp_path, capsys):
+    said = line_of(mmengine_to_official, files, capsys, "@bare.pth", str(tmp_path / "weights.pth"))
+    assert "weights.pth, wanted a name that ends in .safetensors" in said
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "limit"),
+    [
+        ("--frames", "0", 0),
+        ("--fps", "-1", 0),
+        ("--fps", "nan", 0),
+        ("--steps-factor", "0", 0),
+        ("--batch-size", "0", 0),
+        ("--resolution", "-4", 0),
+        ("--enlarge", "-1", 0),
+        ("--orbits", "-1", -1),
+    ],
+)
+def test_numbers_out_of_range_are_refused_before_anything_is_rendered(
+    files, tmp_path, capsys, option, value, limit
+):
+    said = line_of(render, files, capsys, "@bare.pth", "--out", str(tmp_path), option, value)
+    assert f"argument {option}: got {value}, wanted a number above {limit}" in said
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """The command line; paths that do not exist end here."""
     parser = command_line.make_parser(__doc__)
     command_line.add_checkpoint_arguments(parser)
-    parser.add_argument("out", type=Path, metavar="OUT.safetensors")
+    parser.add_argument("out", type=command_line.weights_name, metavar="OUT.safetensors")
     return parser.parse_intermixed_args(argv)
 
 

@@ -89,7 +89,8 @@ def load_model(
         model = _build(sampling_config(settings) if meta.get(SAMPLING_ONLY) else settings.get("model") or {})
     if checkpoint is not None:
         weights = stored.get("state_dict", stored)
-        load_state_dict(model, {name.removeprefix("module."): value for name, value in weights.items()})
+        with blame(f"checkpoint {checkpoint}", ValueError):
+            load_state_dict(model, {name.removeprefix("module."): value for name, value in weights.items()})
     known, wanted = stored_class_names(stored), _find_class_names(settings)
     if model.num_classes:
         check_classes(known, wanted, str(checkpoint), model.strict_load)

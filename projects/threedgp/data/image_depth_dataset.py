@@ -33,6 +33,7 @@ SCAN_THREADS = 16
 PROGRESS_FROM = 2000
 TOLERATED_FAILURES = 10
 TOLERATED_SHARE = 0.01
+WITHOUT_DEPTH = "None has a depth map: model.generator.depth_adaptor=None trains without (use_depth=False)."
 
 Problems = dict[int, str]
 
@@ -235,11 +236,16 @@ class ImageDepthDataset(BaseDataset):
             return samples
         report = self._report(samples, problems)
         if self.on_bad == "raise":
-            raise ValueError(f"{report}\nRepair them, or set on_bad='skip' to leave them out.")
+            raise ValueError(f"{report}\n{self._advice(samples)}")
         if len(problems) == len(samples):
             raise ValueError(f"{report}\nNo image is left.")
         print_log(f"Left out: {report}", logger="current", level=logging.WARNING)
         return [sample for index, sample in enumerate(samples) if index not in problems]
+
+    def _advice(self, samples: Sequence[dict[str, Any]]) -> str:
+        if self.use_depth and not any(os.path.exists(sample["depth_path"]) for sample in samples):
+            return WITHOUT_DEPTH
+        return "Repair them, or set on_bad='skip' to leave them out."
 
     def _report(self, samples: Sequence[dict[str, Any]], problems: Problems) -> str:
         lines = [f"data_root={self.data_root!r}: {len(problems)} of {len(samples)} images cannot be used"]

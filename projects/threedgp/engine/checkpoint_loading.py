@@ -15,6 +15,7 @@ from mmengine.dist import barrier, get_rank
 from mmengine.logging import print_log
 from mmengine.runner import CheckpointLoader
 
+from ..errors import UserError
 from ..whole_files import whole_file
 from ..wording import counted
 from .plain_unpickling import load_plain
@@ -179,8 +180,10 @@ def load_from_local(filename: str, map_location: Any | None = None) -> Any:
         raise ValueError(f"checkpoint: {filename!r} is cut or damaged, its check sums do not hold")
     try:
         return load_plain(filename, map_location)
-    except (RuntimeError, EOFError, OSError, KeyError, AssertionError, TypeError, AttributeError) as error:
-        raise ValueError(f"checkpoint: {filename!r} is cut, damaged or none ({error})") from error
+    except UserError:
+        raise
+    except Exception as error:  # unpickling what is no pickle raises whatever the bytes ask for
+        raise UserError(f"checkpoint: {filename!r} is cut, damaged or none ({error})") from error
 
 
 def load_from_url(url: str, map_location: Any | None = None) -> Any:

@@ -13,7 +13,7 @@ from mmengine.runner import BaseLoop, Runner
 from torch import nn
 from tqdm import tqdm
 
-from ..errors import blame
+from ..errors import UserError, blame
 from ..training.state_dicts import unwrap
 from ..wording import counted
 from .train_loop import images_per_iteration
@@ -21,6 +21,7 @@ from .train_loop import images_per_iteration
 OF_A_CONFIG = (TypeError, ValueError, KeyError, AssertionError, ImportError, OSError)
 """What components raise when they are built of settings that do not fit."""
 SECONDS_BETWEEN_LINES = 30.0
+MAX_SEED = 2**32  # that numpy takes
 
 
 class ConsoleRunner(Runner):
@@ -38,6 +39,12 @@ class ConsoleRunner(Runner):
             if type(handler) is logging.StreamHandler:
                 logger.handlers[index] = _ConsoleHandler(handler.level)
         return logger
+
+    def set_randomness(self, seed: Any, *args: Any, **kwargs: Any) -> None:
+        """Seed all generators."""
+        if seed is not None and not (type(seed) is int and 0 <= seed < MAX_SEED):
+            raise UserError(f"randomness.seed: got {seed!r}, wanted None or an integer in [0, {MAX_SEED})")
+        super().set_randomness(seed, *args, **kwargs)
 
     def build_model(self, model: nn.Module | dict) -> nn.Module:
         """Build the model."""
@@ -63,6 +70,11 @@ class ConsoleRunner(Runner):
         """Build the optimisers."""
         with blame("optim_wrapper", *OF_A_CONFIG):
             return super().build_optim_wrapper(optim_wrapper)
+
+    def load_checkpoint(self, filename: str, *args: Any, **kwargs: Any) -> dict:
+        """Load the weights of a checkpoint, which a refusal names."""
+        with blame(f"checkpoint {filename}", ValueError):
+            return super().load_checkpoint(filename, *args, **kwargs)
 
 
 class _ConsoleHandler(logging.Handler):

@@ -15,6 +15,12 @@ NOTHING_TO_DISTIL = (
     "tools/data/compute_features.py) or model.teacher.type=TimmTeacher"
 )
 EVALUATORS = ("val_evaluator", "test_evaluator")
+# What options begin with, the setting of the model that they do nothing without, and what sets it.
+SERVED = {
+    "model.patch_sampler.": ("generator", "patch_size", "model.generator.patch_size=PIXELS"),
+    "model.teacher.": (None, "distillation", "model.distillation.weight=1.0"),
+    "train_dataloader.dataset.features": (None, "distillation", "model.distillation.weight=1.0"),
+}
 LOADERS = ("train_dataloader", "val_dataloader", "test_dataloader")
 
 
@@ -26,7 +32,7 @@ def settle(config: Config, chosen: Collection[str] = ()) -> None:
         chosen: Full names of settings that somebody has just chosen, which stay as they are.
 
     Raises:
-        UserError: If the width of what is distilled cannot be found.
+        UserError: If the width of what is distilled cannot be found, or a chosen setting would do nothing.
     """
     loaders = [config[name] for name in LOADERS if isinstance(config.get(name), dict)]
     for loader in loaders:
@@ -34,7 +40,21 @@ def settle(config: Config, chosen: Collection[str] = ()) -> None:
             loader.update(persistent_workers=False)
             loader.pop("prefetch_factor", None)
     if (config.get("model") or {}).get("type") == "ThreeDGP":
+        _refuse_idle(config, chosen)
         _settle_model(config, chosen)
+
+
+def _refuse_idle(config: Config, chosen: Collection[str]) -> None:
+    for key in chosen:
+        for beginning, (part, name, remedy) in SERVED.items():
+            served = config.model[part] if part else config.model
+            if not key.startswith(beginning) or served.get(name, True) is not None:
+                continue
+            if key.startswith("model.") or _dataset(config, "train_dataloader").get("features"):
+                whole = ".".join(filter(None, ("model", part, name)))
+                raise UserError(
+                    f"--cfg-options {key}: does nothing while {whole} is None; wanted {remedy} as well"
+                )
 
 
 def _settle_model(config: Config, chosen: Collection[str]) -> None:

@@ -15,6 +15,8 @@ import numpy._core.multiarray as multiarray
 import torch
 from mmengine.logging import HistoryBuffer
 
+from ..errors import UserError
+
 _WIDTHS = [f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)]
 _NUMBERS = ["bool", "float16", "float32", "float64", *_WIDTHS]
 
@@ -48,8 +50,8 @@ def load_plain(path: str | Path, map_location: Any | None = None) -> Any:
         map_location: As in :func:`torch.load`.
 
     Raises:
-        ValueError: If the file names anything else, which is not imported, let alone called; or is damaged.
-        RuntimeError, EOFError, OSError: If the file is damaged or none.
+        UserError: If the file names anything else, which is not imported, let alone called; or is damaged.
+        Exception: Whatever torch raises for files that are none.
     """
     try:
         with torch.serialization.safe_globals(_allowed()):
@@ -57,7 +59,7 @@ def load_plain(path: str | Path, map_location: Any | None = None) -> Any:
     except pickle.UnpicklingError as error:
         # torch wraps the reason in advice to read the file in the way that runs code.
         reason = str(error.__context__ or error).split(". ")[0].strip()
-        raise ValueError(
+        raise UserError(
             f"checkpoint: {str(path)!r} is damaged, or holds more than tensors and plain values ({reason}); "
             "as such files can run code, nothing in it was run"
         ) from None

@@ -13,6 +13,7 @@ from mmengine.hooks import CheckpointHook
 from mmengine.logging import print_log
 from mmengine.runner import BaseLoop, Runner
 
+from ..errors import UserError
 from ..training.state_dicts import find_misfits, unwrap
 from ..whole_files import whole_file
 from .checkpoint_loading import (
@@ -74,7 +75,7 @@ class WholeCheckpointHook(CheckpointHook):
         if path is None:
             # Asked once more, the toolkit would name what last_checkpoint names, there or not.
             runner._resume = False
-            runner.logger.info(f"No checkpoint to resume from in {runner.work_dir}: a new training begins")
+            runner.logger.warning(f"resume: no checkpoint in {runner.work_dir}, a new training begins")
         else:
             runner._load_from = str(path)
 
@@ -169,7 +170,7 @@ def check_classes(stored: ClassNames, present: ClassNames, name: str, strict: bo
     if difference is None:
         return
     if strict:
-        raise ValueError(
+        raise UserError(
             f"checkpoint {name}: {difference}. Give the dataset's `classes` the checkpoint's order, or use "
             f"its weights for other classes, without --resume, by load_from={name} model.strict_load=False"
         )
@@ -194,11 +195,11 @@ def check_resumable(own: dict, checkpoint: dict, name: str, strict: bool) -> Non
     )
     meta = checkpoint.get("meta") or {}
     if "iter" not in meta or "optimizer" not in checkpoint:
-        raise ValueError(f"resume: {name} holds no optimiser, wanted an iter_*.pth of a training. {advice}")
+        raise UserError(f"resume: {name} holds no optimiser, wanted an iter_*.pth of a training. {advice}")
     if not (misfits := find_misfits(own, checkpoint.get("state_dict") or {})):
         return
     if strict:
-        raise ValueError(f"resume: {name} belongs to another config. {advice}. What does not fit:\n{misfits}")
+        raise UserError(f"resume: {name} belongs to another config. {advice}. What does not fit:\n{misfits}")
     del checkpoint["optimizer"]
     print_log(
         f"resume: {name} belongs to another config; continued with what fits, and with a new optimiser",

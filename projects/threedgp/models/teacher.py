@@ -119,12 +119,15 @@ def _read_state_dict(checkpoint: str) -> dict[str, Tensor]:
         raise FileNotFoundError(
             f"checkpoint={checkpoint!r}: file does not exist; wanted the weights of the teacher"
         )
-    if path.endswith(".safetensors"):
-        from safetensors.torch import load_file
+    try:
+        if path.endswith(".safetensors"):
+            from safetensors.torch import load_file
 
-        return load_file(path)
-    stored = torch.load(path, map_location="cpu", weights_only=True)
-    return stored.get("state_dict", stored)
+            return load_file(path)
+        stored = torch.load(path, map_location="cpu", weights_only=True)
+        return dict(stored.get("state_dict", stored))
+    except Exception as error:  # what is no file of weights fails in as many ways as there are bytes
+        raise ValueError(f"checkpoint={checkpoint!r} is no file of weights: {error}") from error
 
 
 def _classifier_prefixes(network: nn.Module) -> tuple[str, ...]:

@@ -90,7 +90,7 @@ def handle_misfits(own: dict[str, Tensor], given: dict[str, Tensor], prefix: str
         return
     if strict:
         raise ValueError(
-            f"checkpoint: it belongs to another config (model.strict_load=False loads what fits).\n{misfits}"
+            f"it belongs to another config (model.strict_load=False loads what fits).\n{misfits}"
         )
     print_log(f"checkpoint: loading what fits\n{misfits}", logger="current", level=logging.WARNING)
     for key in [*misfits.unknown, *misfits.reshaped]:
