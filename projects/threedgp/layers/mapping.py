@@ -9,6 +9,7 @@ from mmagic.registry import MODELS
 from mmengine.dist import all_reduce
 from torch import Tensor, nn
 
+from ..ranges import Positive, Share, Size
 from ..wording import counted
 from .equalized import EqualizedLinear, normalize_second_moment
 
@@ -59,13 +60,13 @@ class StyleMapping(nn.Module):
 
     def __init__(
         self,
-        z_dim: int = 512,
+        z_dim: Size = 512,
         num_classes: int | None = 1000,
-        w_dim: int = 512,
-        num_layers: int = 2,
-        lr_multiplier: float = 0.01,
-        w_avg_decay: float = 0.998,
-        hidden_dim: int | None = None,
+        w_dim: Size = 512,
+        num_layers: Size = 2,
+        lr_multiplier: Positive = 0.01,
+        w_avg_decay: Share = 0.998,
+        hidden_dim: Size | None = None,
     ) -> None:
         super().__init__()
         self.z_dim, self.num_classes, self.w_dim = z_dim, num_classes, w_dim

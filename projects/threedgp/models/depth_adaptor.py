@@ -8,7 +8,8 @@ from mmagic.registry import MODELS
 from torch import Tensor, nn
 
 from ..layers import EqualizedConv2d
-from ..schedules import Linear, Schedule, build_schedule
+from ..ranges import NonNegative, Number, Positive, ShareSchedule, Size
+from ..schedules import Linear, build_schedule
 
 _STRATEGIES = ("random", "last", "mean")
 
@@ -37,14 +38,14 @@ class DepthAdaptor(nn.Module):
 
     def __init__(
         self,
-        near: float = 0.75,
-        far: float = 1.25,
-        hidden_dim: int = 64,
-        num_layers: int = 3,
-        kernel_size: int = 5,
-        near_offset_fraction: float = 0.25,
-        near_offset_init: float = -3.0,
-        identity_prob: Schedule | None = None,
+        near: Positive = 0.75,
+        far: Positive = 1.25,
+        hidden_dim: Size = 64,
+        num_layers: Size = 3,
+        kernel_size: Size = 5,
+        near_offset_fraction: NonNegative = 0.25,
+        near_offset_init: Number = -3.0,
+        identity_prob: ShareSchedule | None = None,
         strategy: str = "random",
     ) -> None:
         super().__init__()

@@ -7,8 +7,9 @@ from jaxtyping import Float
 from mmagic.registry import MODELS
 from torch import Tensor
 
+from ..ranges import Positive, PositiveSchedule, Share, ShareSchedule, Size
 from ..rendering import Patch
-from ..schedules import Linear, Schedule, build_schedule
+from ..schedules import Linear, build_schedule
 
 _DISTRIBUTIONS = ("beta", "uniform", "discrete_uniform")
 _SHARING = ("consecutive", "strided")
@@ -34,12 +35,12 @@ class PatchSampler:
     def __init__(
         self,
         distribution: str = "beta",
-        min_scale: Schedule = 0.25,
-        max_scale: float = 1.0,
-        alpha: float = 1.0,
-        beta: Schedule = Linear(1e-3, 0.8, over_kimg=10_000),
-        scales: Sequence[float] | None = None,
-        group_size: int = 4,
+        min_scale: ShareSchedule = 0.25,
+        max_scale: Share = 1.0,
+        alpha: Positive = 1.0,
+        beta: PositiveSchedule = Linear(1e-3, 0.8, over_kimg=10_000),
+        scales: Sequence[Share] | None = None,
+        group_size: Size = 4,
         sharing: str = "consecutive",
     ) -> None:
         for name, value, known in (

@@ -15,6 +15,8 @@ from jaxtyping import Float
 from mmagic.registry import MODELS
 from torch import Tensor, nn
 
+from ..ranges import Size
+
 
 @MODELS.register_module()
 class TimmTeacher(nn.Module):
@@ -42,7 +44,7 @@ class TimmTeacher(nn.Module):
         model: str = "resnet50",
         checkpoint: str | None = None,
         pretrained: bool = False,
-        image_size: int = 224,
+        image_size: Size = 224,
     ) -> None:
         super().__init__()
         if checkpoint is not None and pretrained:

@@ -6,6 +6,8 @@ from mmagic.registry import MODELS
 from mmengine.model import BaseAveragedModel
 from torch import Tensor, nn
 
+from ..ranges import NonNegative, Positive, check_ranges
+
 
 def ema_decay(images_seen: int, batch_size: int, half_life_kimg: float, rampup: float) -> float:
     """Return the decay of one step: 0.5^(batch / half life).
@@ -37,7 +39,11 @@ class ImagesSeenEMA(BaseAveragedModel):
 
     images_before: Int[Tensor, ""]
 
-    def __init__(self, model: nn.Module, half_life_kimg: float | None = None, rampup: float = 0.05) -> None:
+    def __init__(
+        self, model: nn.Module, half_life_kimg: Positive | None = None, rampup: NonNegative = 0.05
+    ) -> None:
+        given = dict(half_life_kimg=half_life_kimg, rampup=rampup)
+        check_ranges(ImagesSeenEMA.__init__, given, "ImagesSeenEMA")
         super().__init__(model, update_buffers=False)
         self.half_life_kimg, self.rampup = half_life_kimg, rampup
         self.decay = 0.0

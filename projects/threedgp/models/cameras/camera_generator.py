@@ -8,6 +8,7 @@ from mmagic.registry import MODELS
 from torch import Tensor, nn
 
 from ...layers import EqualizedLinear, Label, normalize_second_moment, one_hot_label
+from ...ranges import Positive, Size
 from ...rendering import CAMERA_FIELDS, PITCH_MARGIN, Camera
 from ..building import Config, build
 from .camera_prior import CameraPrior
@@ -95,11 +96,11 @@ class CameraGenerator(nn.Module):
     def __init__(
         self,
         prior: Config | CameraPrior | None = None,
-        z_dim: int = 512,
-        num_classes: int | None = 1000,
-        hidden_dim: int = 256,
-        embed_dim: int = 16,
-        lr_multiplier: float = 0.1,
+        z_dim: Size = 512,
+        num_classes: Size | None = 1000,
+        hidden_dim: Size = 256,
+        embed_dim: Size = 16,
+        lr_multiplier: Positive = 0.1,
         adjust: Collection[str] = ("angles", "fov", "look_at"),
         official_compat: bool = False,
     ) -> None:

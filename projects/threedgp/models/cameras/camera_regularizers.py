@@ -11,8 +11,9 @@ from jaxtyping import Float
 from mmagic.registry import MODELS
 from torch import Tensor, nn
 
+from ...ranges import NonNegative, NonNegativeSchedule, Positive, Size
 from ...rendering import CAMERA_FIELDS, Camera
-from ...schedules import Linear, Schedule, build_schedule
+from ...schedules import Linear, build_schedule
 from ..building import frozen
 
 
@@ -57,7 +58,7 @@ class CameraEMDRegularizer(CameraRegularizer):
 
     def __init__(
         self,
-        weights: Mapping[str, float] = frozen(
+        weights: Mapping[str, NonNegative] = frozen(
             yaw=2.0,
             pitch=2.0,
             fov_deg=1e-4,
@@ -65,8 +66,8 @@ class CameraEMDRegularizer(CameraRegularizer):
             look_at_pitch=1e-4,
             look_at_radius=1e-4,
         ),
-        ramp: Schedule = Linear(0.0, 1.0, over_kimg=10_000),
-        num_samples: int = 64,
+        ramp: NonNegativeSchedule = Linear(0.0, 1.0, over_kimg=10_000),
+        num_samples: Size = 64,
     ) -> None:
         super().__init__()
         self.register_buffer("weights", _field_weights(weights), persistent=False)
@@ -96,10 +97,10 @@ class CameraSlopeRegularizer(CameraRegularizer):
 
     def __init__(
         self,
-        weights: Mapping[str, float] = frozen(yaw=1.0, pitch=1.0),
-        ramp: Schedule = Linear(0.0, 1.0, over_kimg=10_000),
-        num_samples: int = 64,
-        eps: float = 1e-4,
+        weights: Mapping[str, NonNegative] = frozen(yaw=1.0, pitch=1.0),
+        ramp: NonNegativeSchedule = Linear(0.0, 1.0, over_kimg=10_000),
+        num_samples: Size = 64,
+        eps: Positive = 1e-4,
     ) -> None:
         super().__init__()
         self.register_buffer("weights", _field_weights(weights), persistent=False)
@@ -126,7 +127,7 @@ class CameraMeanRegularizer(CameraRegularizer):
         num_samples: Cameras of a sample.
     """
 
-    def __init__(self, weight: float = 10.0, num_samples: int = 256) -> None:
+    def __init__(self, weight: NonNegative = 10.0, num_samples: Size = 256) -> None:
         super().__init__()
         self.weight, self.num_samples = weight, num_samples
 

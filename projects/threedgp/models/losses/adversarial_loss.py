@@ -5,6 +5,8 @@ from jaxtyping import Float
 from mmagic.registry import MODELS
 from torch import Tensor, nn
 
+from ...ranges import Positive
+
 _FORMS = ("logistic", "hinge")
 
 
@@ -17,7 +19,7 @@ class ThreeDGPAdversarialLoss(nn.Module):
         max_confidence: Logits that are surer than this are clamped.
     """
 
-    def __init__(self, form: str = "logistic", max_confidence: float = 1e7) -> None:
+    def __init__(self, form: str = "logistic", max_confidence: Positive = 1e7) -> None:
         super().__init__()
         if form not in _FORMS:
             raise ValueError(f"form: got {form!r}, wanted one of {_FORMS}")

@@ -5,7 +5,8 @@ from jaxtyping import Float
 from mmagic.registry import MODELS
 from torch import Tensor, nn
 
-from ...schedules import Linear, Schedule, build_schedule
+from ...ranges import NonNegativeSchedule
+from ...schedules import Linear, build_schedule
 
 _FORMS = ("l2", "kl")
 
@@ -25,7 +26,7 @@ class KnowledgeDistillationLoss(nn.Module):
     def __init__(
         self,
         form: str = "l2",
-        weight: Schedule = Linear(1.0, 0.0, over_kimg=100_000),
+        weight: NonNegativeSchedule = Linear(1.0, 0.0, over_kimg=100_000),
         patch_weighting: bool = True,
     ) -> None:
         super().__init__()
