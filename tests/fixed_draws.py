@@ -55,10 +55,9 @@ class GlobalDraws(Draws):
 
 
 def _patches(n: int, seed: int) -> Patch:
-    """Patches of very different scales, each shared by two consecutive samples."""
+    """Patches of very different scales, whose means differ between processes and micro batches."""
     random = torch.Generator().manual_seed(seed)
-    scales = torch.linspace(0.2, 1, n // 2)[torch.randperm(n // 2, generator=random)]
-    scales = scales.repeat_interleave(2)[:, None].expand(-1, 2)
+    scales = torch.logspace(-0.7, 0, n)[torch.randperm(n, generator=random)][:, None].expand(-1, 2)
     return Patch(scales, torch.rand(n, 2, generator=random) * (1 - scales))
 
 
@@ -75,6 +74,11 @@ class FixedDraws(ThreeDGP):
     def phases(self):
         phases = super().phases
         return replace(phases, sampling=replace(phases.sampling, deterministic=True))
+
+    def real_batch(self, data_samples):
+        real = super().real_batch(data_samples)
+        exact = torch.get_default_dtype()
+        return replace(real, images=real.images.to(exact), features=real.features.to(exact))
 
 
 def build_fixed_model(mbstd_group_size: int = 1, **changes) -> FixedDraws:

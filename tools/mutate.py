@@ -32,7 +32,12 @@ from tqdm import tqdm
 
 ROOT = Path(__file__).resolve().parent.parent
 TARGETS = [f"projects/threedgp/{room}" for room in ("models", "rendering", "layers", "engine", "training")]
-GENERAL = ["tests/test_reference.py", "tests/golden"]
+GENERAL = [
+    "tests/test_defaults.py",
+    "tests/test_reference.py",
+    "tests/golden",
+    "tests/rendering/test_devices.py",
+]
 OPERATORS = {
     ast.Add: ast.Sub, ast.Sub: ast.Add, ast.Mult: ast.Div, ast.Div: ast.Mult, ast.FloorDiv: ast.Div,
     ast.Mod: ast.Mult, ast.Pow: ast.Mult, ast.And: ast.Or, ast.Or: ast.And,

@@ -10,6 +10,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from projects.threedgp.engine.camera_histogram_hook import (
     SHOWN_FIELDS,
+    CameraHistogramHook,
     columns,
     plot_cameras,
     summary,
@@ -60,3 +61,9 @@ def test_constant_and_broken_parameters_can_be_plotted():
     broken = {name: np.full(32, np.nan, np.float32) for name in SHOWN_FIELDS}
     for posterior in (prior, broken):
         plot_cameras(prior, posterior)
+
+
+def test_there_is_at_least_one_camera_to_show():
+    assert CameraHistogramHook(interval=1, num_samples=1).num_samples == 1
+    with pytest.raises(ValueError, match="got num_samples=0, wanted at least 1"):
+        CameraHistogramHook(interval=1, num_samples=0)

@@ -6,7 +6,7 @@ import torch
 from matplotlib import colormaps
 from PIL import Image
 
-from projects.threedgp.engine.pictures import colorize_depth, image_grid, save_png, to_bytes
+from projects.threedgp.engine.pictures import captioned, colorize_depth, image_grid, save_png, to_bytes
 
 
 def flat(value: int, height: int = 2, width: int = 3) -> np.ndarray:
@@ -46,6 +46,13 @@ def test_grid_puts_rows_below_each_other_and_fills_up_with_white():
 def test_grid_refuses_pictures_of_different_sizes():
     with pytest.raises(ValueError, match="wanted one shape"):
         image_grid([[flat(0)], [flat(0, height=5)]])
+
+
+def test_a_caption_stands_above_the_image():
+    picture = captioned(flat(7, 4, 60), "Mg")
+    assert picture.shape == (14 + 4, 60, 3) and (picture[14:] == 7).all()
+    assert picture[:14].max() > 200 and not picture[:2].any() and not picture[:14, :2].any()
+    np.testing.assert_array_equal(captioned(flat(7), ""), flat(7))
 
 
 def test_png_has_the_pixels_and_leaves_nothing_else_behind(tmp_path):

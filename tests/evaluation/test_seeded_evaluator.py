@@ -6,7 +6,7 @@ import torch
 from mmagic.registry import MODELS
 from mmengine.hooks import Hook
 
-from projects.threedgp.evaluation import SeededEvaluator, local_fid
+from projects.threedgp.evaluation import SeededEvaluator, local_fid, seeded_evaluator
 from tests import tiny_runs
 from tests.stand_ins import save_inception_stand_in
 
@@ -113,3 +113,12 @@ def test_metrics_of_one_set_of_real_images_get_as_many_as_the_last_needs(tmp_pat
     run = run_of(tmp_path, data, [fewer, metrics[3]])
     ((group, batches),) = run.val_loop.evaluators[0].prepare_samplers(run.model, run.val_loop.dataloaders[0])
     assert len(group) == len(batches) == 2
+
+
+def test_each_process_has_numbers_of_its_own(monkeypatch):
+    def first(rank):
+        monkeypatch.setattr(seeded_evaluator, "get_rank", lambda: rank)
+        with SeededEvaluator(None, seed=3)._stream():
+            return torch.rand(1).item()
+
+    assert first(0) == first(0) != first(1)

@@ -68,6 +68,17 @@ def test_density_noise_and_drawn_depth_belong_to_training(latents):
     assert torch.equal(image(replace(training, kimg=10.0)), image(other))
 
 
+@pytest.mark.parametrize("noise_mode, repeats", [(None, True), ("const", True), ("random", False)])
+def test_learned_noise_is_drawn_only_where_asked_for(latents, noise_mode, repeats):
+    generator = tiny_generator()
+    for name, strength in generator.named_parameters():
+        if name.endswith("noise_strength"):
+            nn.init.ones_(strength)
+    inputs = GeneratorInput(*latents, camera=frontal_camera(2))
+    first, second = (generator.generate(inputs, Sampling(noise_mode=noise_mode)).images for _ in range(2))
+    assert torch.equal(first, second) == repeats
+
+
 @pytest.mark.parametrize("cut_quantile", [0.0, 0.5])
 @pytest.mark.parametrize("draws", ["deterministic", "injected"])
 def test_chunks_do_not_show(latents, draws, cut_quantile):

@@ -49,6 +49,16 @@ def test_discrete_scales_come_equally_often():
         assert (scales == scale).float().mean().item() == pytest.approx(1 / 3, abs=0.03)
 
 
+def test_the_ends_of_the_draws_are_the_smallest_and_the_largest_scale():
+    ends, corner = torch.tensor([0.0, 1.0]), torch.zeros(2, 2)
+    for options in (
+        dict(distribution="discrete_uniform", scales=[0.3, 0.5, 0.8]),
+        dict(min_scale=0.3, max_scale=0.8),
+    ):
+        patch = PatchSampler(**options).from_draws(ends, corner, kimg=0)
+        torch.testing.assert_close(patch.scales[:, 0], torch.tensor([0.3, 0.8]))
+
+
 def test_offsets_use_all_the_room():
     patch = PatchSampler(distribution="uniform", group_size=1)(5000, 0)
     room = patch.offsets / (1 - patch.scales)

@@ -14,6 +14,7 @@ from mmengine.registry import init_default_scope
 from tests.fixed_draws import build_fixed_model, local_batch, sgd
 
 torch.set_num_threads(1)
+torch.set_default_dtype(torch.float64)
 torch.distributed.init_process_group("gloo")
 init_default_scope("mmagic")
 

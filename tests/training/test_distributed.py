@@ -1,6 +1,7 @@
 """The same step whatever the cut: over processes, and over chunks of one process.
 
 Patches of many scales, all classes, and minibatch-std groups: none of them may see where the batch was cut.
+All in float64, so that what is left is rounding.
 """
 
 import subprocess
@@ -17,15 +18,17 @@ from tests.fixed_draws import build_fixed_model, local_batch, sgd
 WORKER = Path(__file__).with_name("ddp_step_worker.py")
 
 
-@pytest.fixture(autouse=True)
-def mmagic_scope():
+@pytest.fixture(autouse=True, scope="module")
+def scope_and_precision():
     init_default_scope("mmagic")
+    torch.set_default_dtype(torch.float64)
+    yield
+    torch.set_default_dtype(torch.float32)
 
 
 @pytest.fixture(scope="module")
 def whole_batch_states():
     """The state after two steps without micro batches, for minibatch-std groups of one and of two."""
-    init_default_scope("mmagic")
     return {group: state_after_two_steps(group) for group in (1, 2)}
 
 
@@ -41,7 +44,7 @@ def assert_same(state, expected):
     assert state.keys() == expected.keys()
     for name, value in expected.items():
         torch.testing.assert_close(
-            state[name], value, rtol=2e-5, atol=2e-6, msg=lambda m, name=name: f"{name}: {m}"
+            state[name], value, rtol=1e-9, atol=1e-12, msg=lambda m, name=name: f"{name}: {m}"
         )
 
 
@@ -56,6 +59,8 @@ def test_the_step_moves_both_networks_and_groups_matter(whole_batch_states):
     name = "discriminator.epilogue.conv.weight"
     assert (whole_batch_states[1][name] - whole_batch_states[2][name]).abs().max() > 1e-4
     assert whole_batch_states[1]["images_seen"] == 16
+    scales = build_fixed_model().draws.patches(8).scales[:, 0]
+    assert (scales[0::2].mean() - scales[1::2].mean()).abs() > 0.05, "as two processes have them"
 
 
 @pytest.mark.parametrize(("group", "size"), [(1, 2), (1, 3), (2, 2), (2, 5)])

@@ -50,6 +50,19 @@ def test_marching_options_replace_those_of_the_generator():
     assert near.max() <= 1.26 and far["orig"].depth.min() >= 1.99
 
 
+def test_samples_repeat_if_the_model_or_the_caller_says_so():
+    generator = tiny_generator()
+
+    def depth(by_default, **asked):
+        samples = Sampler(generator, None, by_default)
+        return samples.sample_as_asked(Z, LABEL, None, dict(camera="mean", **asked))["orig"].depth
+
+    fixed = depth(True)
+    assert torch.equal(fixed, depth(True)) and torch.equal(fixed, depth(False, deterministic=True))
+    assert not torch.equal(depth(False), depth(False))
+    assert not torch.equal(fixed, depth(True, deterministic=False))
+
+
 def test_an_unknown_camera_is_named():
     with pytest.raises(ValueError, match=r"sample_kwargs\.camera: got 'front', wanted 'mean' or"):
         sampler().sample_as_asked(Z, LABEL, None, dict(camera="front"))

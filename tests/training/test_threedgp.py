@@ -168,6 +168,24 @@ def test_deterministic_sampling_repeats_and_random_sampling_does_not():
     assert (images(camera="mean") - images(camera="mean")).abs().max() > 0
 
 
+def test_the_sampler_has_the_trained_generator_and_its_average():
+    model, alone = build(), build(ema_config=None)
+    assert model.sampler.orig is model.generator and model.sampler.ema is model.generator_ema.module
+    assert alone.sampler.orig is alone.generator and alone.sampler.ema is None
+
+
+def test_the_average_is_as_old_as_the_training():
+    """Past the ramp-up, it has a half-life of 0.3125 kimg per image of the batch."""
+    model = build()
+    model.images_seen.fill_(1_000_000)
+    model.generator_ema.steps.fill_(1)  # at step 0 the toolkit copies
+    average, trained = (g.field.mlp.out.weight for g in (model.generator_ema.module, model.generator))
+    before = average.clone()
+    step(model)
+    assert not torch.equal(trained, before)
+    torch.testing.assert_close(average, before.lerp(trained, 1 - 0.5 ** (8 / 2500)), rtol=0, atol=1e-7)
+
+
 def test_ema_and_orig_come_nested():
     samples = build().eval()(dict(num_batches=2, sample_model="ema/orig"))
     assert samples[0].ema.fake_img.shape == samples[0].orig.fake_img.shape == (3, 32, 32)

@@ -1,5 +1,7 @@
 """projects/threedgp/training/trainer.py and phases.py: what a step does, seen through train_step."""
 
+from contextlib import contextmanager
+
 import pytest
 import torch
 from mmagic.registry import MODELS
@@ -84,7 +86,7 @@ def test_distillation_compares_with_the_teacher_and_weighs_by_scale():
     scales = model.draws.patches(8).scales[:, 0]
     logs = model.train_step(local_batch(), sgd(model))
     norms = torch.stack([sample.teacher_feature.norm() for sample in global_batch()])
-    assert scales.unique().numel() == 4
+    assert scales.unique().numel() == 8
     torch.testing.assert_close(logs["loss_d_kd"], (norms * scales / scales.mean()).mean())
 
 
@@ -139,3 +141,63 @@ def test_the_mean_style_code_is_that_of_the_whole_batch():
     mean = moved.generator.mapping(fakes.z, fakes.label).mean(dim=0)
     torch.testing.assert_close(model.generator.mapping.w_avg, 0.002 * mean)
     assert not any("w_mean" in key for key in logs)
+
+
+def logs_of_a_step(model):
+    return model.train_step(local_batch(), sgd(model))
+
+
+def test_micro_batches_log_what_the_whole_batch_logs():
+    cut, whole = (logs_of_a_step(build_fixed_model(micro_batch_size=size)) for size in (3, None))
+    assert cut.keys() == whole.keys()
+    for name, value in whole.items():
+        torch.testing.assert_close(
+            cut[name], value, rtol=1e-4, atol=1e-6, msg=lambda m, name=name: f"{name}: {m}"
+        )
+
+
+def arrivals(model, network):
+    """Notes in which order gradients reach a network, and whether processes would average them then."""
+    notes, put_off = [], []
+
+    @contextmanager
+    def no_sync():
+        put_off.append(True)
+        yield
+        put_off.pop()
+
+    network.no_sync = no_sync
+    next(network.parameters()).register_hook(lambda _: notes.append("kept" if put_off else "averaged"))
+    logs_of_a_step(model)
+    return notes
+
+
+def test_processes_average_their_gradients_once_a_phase():
+    model = build_fixed_model(micro_batch_size=3)
+    assert arrivals(model, model.generator) == ["kept", "kept", "averaged"]
+
+
+def test_the_discriminator_learns_in_its_own_phases_only():
+    """From fakes and reals together, and in the gradient penalty."""
+    model = build_fixed_model()
+    assert arrivals(model, model.discriminator) == ["averaged", "averaged"]
+
+
+def test_what_is_frozen_stays_frozen():
+    model = build_fixed_model()
+    frozen = model.discriminator.from_image
+    frozen.requires_grad_(False)
+    before = frozen.weight.clone()
+    logs_of_a_step(model)
+    assert torch.equal(frozen.weight, before) and not frozen.weight.requires_grad
+
+
+def test_gradients_that_are_not_finite_are_counted_and_mended():
+    model = build_fixed_model(r1=None)
+    weight = model.generator.field.mlp.out.weight
+    weight.register_hook(lambda gradient: torch.full_like(gradient, torch.nan))
+    before = weight.clone()
+    logs = logs_of_a_step(model)
+    assert logs["grad_nonfinite/generator"] == weight.numel() and logs["grad_norm/generator"].isfinite()
+    assert logs["grad_nonfinite/discriminator"] == 0
+    assert torch.equal(weight, before)

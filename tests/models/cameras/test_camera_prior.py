@@ -87,10 +87,13 @@ def test_camera_generator_asks_for_bounds():
         CameraGenerator(prior)
 
 
-def test_pitch_is_kept_off_the_poles():
-    prior = CameraPrior(pitch=dict(dist="normal", mean=0.0, std=1.0))
-    pitch = prior.sample(1000).params[:, 1]
-    assert pitch.min() >= 1e-5 and pitch.max() <= math.pi - 9e-6
+def test_both_pitches_are_kept_off_the_poles_and_nothing_else_is():
+    prior = CameraPrior(pitch=dict(dist="uniform", min=0.0, max=math.pi))
+    ends = prior.from_uniform(torch.tensor([[0.0], [1.0]]).expand(2, 8))
+    for pitch in (ends.pitch, ends.look_at_pitch):
+        assert pitch.tolist() == pytest.approx([1e-5, math.pi - 1e-5], abs=5e-7)
+    assert ends.look_at_radius.tolist() == pytest.approx([0, 0.2])
+    assert ends.yaw.tolist() == pytest.approx([-1.57, 1.57])
 
 
 def test_default_is_the_release():
