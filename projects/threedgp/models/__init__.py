@@ -9,8 +9,8 @@ from .cameras import (
     CameraSlopeRegularizer,
 )
 from .depth_adaptor import DepthAdaptor
-from .discriminators import DistilledDiscriminator, ThreeDGPDiscriminator
-from .fields import TriPlaneField
+from .discriminators import DistilledDiscriminator, GrowingDiscriminator, ThreeDGPDiscriminator
+from .fields import FeatureVolumeField, TriPlaneField
 from .generator import CameraBatch, GeneratorInput, GeneratorOutput, Mixing, ThreeDGPGenerator
 from .losses import KnowledgeDistillationLoss, R1Regularizer, ThreeDGPAdversarialLoss
 from .patch_sampler import PatchSampler
@@ -18,6 +18,7 @@ from .sampling import Sampling
 from .scene import Radiance, Scene, Upsampled, Upsampler, Views
 from .style_mixing import StyleMixing
 from .teacher import TimmTeacher
+from .upsamplers import PointwiseUpsampler
 from .volume_renderer import VolumeRenderer
 
 __all__ = [
@@ -30,11 +31,14 @@ __all__ = [
     "CameraSlopeRegularizer",
     "DepthAdaptor",
     "DistilledDiscriminator",
+    "FeatureVolumeField",
     "GeneratorInput",
     "GeneratorOutput",
+    "GrowingDiscriminator",
     "KnowledgeDistillationLoss",
     "Mixing",
     "PatchSampler",
+    "PointwiseUpsampler",
     "R1Regularizer",
     "Radiance",
     "Sampling",
