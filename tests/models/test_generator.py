@@ -254,12 +254,15 @@ def test_a_growing_generator_samples_at_the_level_of_the_time():
     generator = tiny_generator(growing=dict(start=0.0, end=2.0, over_kimg=4.0, from_kimg=1.0))
     assert [generator.training_sampling(kimg).level for kimg in (0, 1, 2, 5, 9)] == [0, 0, 0.5, 2, 2]
     assert generator.schedules(3)["level"] == 1
-    assert tiny_generator().training_sampling(3).level is None and "level" not in tiny_generator().schedules(
-        3
-    )
+    whole = tiny_generator()
+    assert whole.training_sampling(3).level is None and "level" not in whole.schedules(3)
 
 
 def test_a_task_is_done_with_the_generator_and_all_that_it_was_given(latents):
     generator, inputs, sampling = tiny_generator(), GeneratorInput(*latents), Sampling(kimg=3.0)
-    seen = generator(inputs, sampling=sampling, task=lambda *given: given)
-    assert seen == (generator, inputs, sampling)
+
+    def task(*given):
+        assert given == (generator, inputs, sampling)
+        return torch.tensor(3.0)
+
+    assert generator(inputs, sampling=sampling, task=task) == 3
