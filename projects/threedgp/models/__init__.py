@@ -12,7 +12,7 @@ from .depth_adaptor import DepthAdaptor
 from .discriminators import DistilledDiscriminator, GrowingDiscriminator, ThreeDGPDiscriminator
 from .fields import FeatureVolumeField, TriPlaneField
 from .generator import CameraBatch, GeneratorInput, GeneratorOutput, Mixing, ThreeDGPGenerator
-from .losses import KnowledgeDistillationLoss, R1Regularizer, ThreeDGPAdversarialLoss
+from .losses import KnowledgeDistillationLoss, PathLengthRegularizer, R1Regularizer, ThreeDGPAdversarialLoss
 from .patch_sampler import PatchSampler
 from .sampling import Sampling
 from .scene import Radiance, Scene, Upsampled, Upsampler, Views
@@ -38,6 +38,7 @@ __all__ = [
     "KnowledgeDistillationLoss",
     "Mixing",
     "PatchSampler",
+    "PathLengthRegularizer",
     "PointwiseUpsampler",
     "R1Regularizer",
     "Radiance",
