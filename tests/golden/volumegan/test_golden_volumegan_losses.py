@@ -118,9 +118,7 @@ def test_path_length_phase(golden):
     term.register_forward_hook(lambda _module, _inputs, out: seen.append(out))
     result = phase.phases.term_phase(term, phase.fakes(), draws)
     phase.check_image(phase.model.generator.generate(phase.fakes().inputs(), phase.phases.sampling))
-    phase.check(
-        loss=result.loss, path_length_penalty=seen[0] / term.weight, pl_mean_after=term.mean_length
-    )
+    phase.check(loss=result.loss, path_length_penalty=seen[0] / term.weight, pl_mean_after=term.mean_length)
     result.loss.backward()
     phase.check_gradients(phase.model.generator)
 
