@@ -3,7 +3,6 @@
 import math
 
 import pytest
-import torch
 
 from projects.threedgp.layers import normalize_second_moment
 from projects.threedgp.models import GeneratorInput, Sampling

@@ -1,4 +1,4 @@
-"""Path length regulariser: steps in the latent space shall be steps of one length in the images (StyleGAN2)."""
+"""Path length regulariser: steps among style codes shall be steps of one length among images."""
 
 import math
 
