@@ -1,5 +1,6 @@
 """VolumeGAN's field: a feature volume, and an MLP of features, coordinates and styles (Xu et al. 2022)."""
 
+import operator
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -111,10 +112,9 @@ class FeatureVolumeField(nn.Module):
         super().__init__()
         if embedding not in POINT_EMBEDDINGS:
             raise ValueError(f"embedding: got {embedding!r}, wanted one of {tuple(POINT_EMBEDDINGS)}")
-        corners = torch.tensor(bounds)
-        if corners.shape != (2, 3) or not (corners[0] < corners[1]).all():
+        if [len(corner) for corner in bounds] != [3, 3] or not all(map(operator.lt, *bounds)):
             raise ValueError(f"bounds: got {bounds}, wanted the lowest and the highest corner of a box")
-        self.register_buffer("bounds", corners, persistent=False)
+        self.register_buffer("bounds", torch.tensor(bounds), persistent=False)
         self.embedding: PointEmbedding = POINT_EMBEDDINGS[embedding](
             w_dim=w_dim, resolution=resolution, feature_dim=feature_dim, max_channels=max_channels
         )
