@@ -1,5 +1,6 @@
 """The registered components that a model is made of."""
 
+from .augmentation import AdaptiveAugmentation
 from .blur_fade import BlurFade
 from .cameras import (
     CameraEMDRegularizer,
@@ -22,6 +23,7 @@ from .upsamplers import PointwiseUpsampler
 from .volume_renderer import VolumeRenderer
 
 __all__ = [
+    "AdaptiveAugmentation",
     "BlurFade",
     "CameraBatch",
     "CameraEMDRegularizer",
