@@ -81,6 +81,21 @@ def test_parts_can_be_left_out_by_config(name):
     assert any((a != b).any() for a, b in zip(before, model.generator.field.mlp.parameters(), strict=True))
 
 
+def test_augmentation_changes_all_that_is_judged_and_follows_the_logits():
+    config = dict(type="AdaptiveAugmentation", start=0.5, interval=1, adapt_kimg=1.0)
+    model = build(augmentation=config, generator=dict(patch_size=None), patch_sampler=None)
+    changed, judged = [], []
+    model.augmentation.register_forward_hook(lambda _module, _inputs, out: changed.append(out[0]))
+    model.discriminator.register_forward_hook(lambda _module, inputs, _out: judged.append(inputs[0]))
+    logs = step(model)
+    assert all(torch.equal(a, b) for a, b in zip(changed, judged, strict=True))
+    assert len(judged) == 4, "fakes twice, reals, and reals once more for R1"
+    assert logs["loss_d_r1"].isfinite() and logs["loss_d_r1"] > 0
+    moved = 0.008 if logs["logits/real_sign"] > 0.6 else -0.008
+    assert model.augmentation.probability.item() == pytest.approx(0.5 + moved)
+    assert logs["schedule/augmentation"].item() == pytest.approx(0.5 + moved)
+
+
 def test_every_trainable_parameter_of_both_networks_gets_a_gradient():
     """Distributed training hangs on parameters that a step leaves out."""
     model = build()

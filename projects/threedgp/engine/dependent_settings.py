@@ -21,6 +21,7 @@ SERVED = {
     "model.teacher.": (None, "distillation", "model.distillation.weight=1.0"),
     "train_dataloader.dataset.features": (None, "distillation", "model.distillation.weight=1.0"),
 }
+PATCH_DISCRIMINATORS = (None, "ThreeDGPDiscriminator")
 LOADERS = ("train_dataloader", "val_dataloader", "test_dataloader")
 
 
@@ -70,7 +71,8 @@ def _settle_model(config: Config, chosen: Collection[str]) -> None:
     if model.get("patch_sampler", True) is None:
         if "model.generator.patch_size" not in chosen:
             generator.patch_size = None
-        discriminator["patch_conditioning"] = False
+        if discriminator.get("type") in PATCH_DISCRIMINATORS:
+            discriminator["patch_conditioning"] = False
     if model.get("ema_config", True) is None:
         for evaluator in EVALUATORS:
             for metric in (config.get(evaluator) or {}).get("metrics", []):

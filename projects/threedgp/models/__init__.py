@@ -1,5 +1,6 @@
 """The registered components that a model is made of."""
 
+from .augmentation import AdaptiveAugmentation
 from .blur_fade import BlurFade
 from .cameras import (
     CameraEMDRegularizer,
@@ -9,18 +10,20 @@ from .cameras import (
     CameraSlopeRegularizer,
 )
 from .depth_adaptor import DepthAdaptor
-from .discriminators import DistilledDiscriminator, ThreeDGPDiscriminator
-from .fields import TriPlaneField
+from .discriminators import DistilledDiscriminator, GrowingDiscriminator, ThreeDGPDiscriminator
+from .fields import FeatureVolumeField, TriPlaneField
 from .generator import CameraBatch, GeneratorInput, GeneratorOutput, Mixing, ThreeDGPGenerator
-from .losses import KnowledgeDistillationLoss, R1Regularizer, ThreeDGPAdversarialLoss
+from .losses import KnowledgeDistillationLoss, PathLengthRegularizer, R1Regularizer, ThreeDGPAdversarialLoss
 from .patch_sampler import PatchSampler
 from .sampling import Sampling
 from .scene import Radiance, Scene, Upsampled, Upsampler, Views
 from .style_mixing import StyleMixing
 from .teacher import TimmTeacher
+from .upsamplers import PointwiseUpsampler
 from .volume_renderer import VolumeRenderer
 
 __all__ = [
+    "AdaptiveAugmentation",
     "BlurFade",
     "CameraBatch",
     "CameraEMDRegularizer",
@@ -30,11 +33,15 @@ __all__ = [
     "CameraSlopeRegularizer",
     "DepthAdaptor",
     "DistilledDiscriminator",
+    "FeatureVolumeField",
     "GeneratorInput",
     "GeneratorOutput",
+    "GrowingDiscriminator",
     "KnowledgeDistillationLoss",
     "Mixing",
     "PatchSampler",
+    "PathLengthRegularizer",
+    "PointwiseUpsampler",
     "R1Regularizer",
     "Radiance",
     "Sampling",

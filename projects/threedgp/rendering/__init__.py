@@ -1,6 +1,7 @@
 """Pure functions from cameras and fields to images: cameras, rays, tri-planes, patches, marching."""
 
 from .cameras import CAMERA_FIELDS, PITCH_MARGIN, Camera, Viewpoint, camera_to_world, pixel_rays
+from .grids import sample_grid
 from .patches import Patch, extract_patches, patch_positions
 from .reprojection import look_up, project, unproject, warp
 from .triplane import sample_planes
@@ -23,6 +24,7 @@ __all__ = [
     "pixel_rays",
     "project",
     "render_rays",
+    "sample_grid",
     "sample_planes",
     "unproject",
     "warp",

@@ -82,12 +82,16 @@ class ClassicalMarcher:
     Args:
         use_inf_depth: The last sample is infinitely thick; otherwise 1e-3.
         last_back: Give the weight that is left to the last sample.
+        end: Where the last sample ends, instead of what ``use_inf_depth`` says.
+        background: Value of all features that is given the weight that is left; None for none.
     """
 
     unit_features: ClassVar[bool] = False
     jitter: ClassVar[str] = "strata"
     use_inf_depth: bool = True
     last_back: bool = False
+    end: float | None = None
+    background: float | None = None
 
     def bins(self, weights: Float[Tensor, "n r w"]) -> Float[Tensor, "n r b"]:
         """The weights of all but the outermost samples."""
@@ -99,9 +103,10 @@ class ClassicalMarcher:
 
     def intervals(self, features: Tensor, sigma: Tensor, positions: Tensor) -> Intervals:
         """One for each sample."""
-        deltas = positions.diff(dim=-1)
-        last = _FAR_AWAY if self.use_inf_depth else _THIN
-        lengths = torch.cat([deltas, torch.full_like(deltas[..., :1], last)], dim=-1)
+        last = torch.full_like(positions[..., -1:], _FAR_AWAY if self.use_inf_depth else _THIN)
+        if self.end is not None:
+            last = self.end - positions[..., -1:]
+        lengths = torch.cat([positions.diff(dim=-1), last], dim=-1)
         return Intervals(features, self.density_input(sigma), positions, lengths)
 
     def composite(self, pieces: Intervals, weights: Float[Tensor, "n r w"]) -> Composite:
@@ -109,7 +114,10 @@ class ClassicalMarcher:
         if self.last_back:
             rest = 1 - weights.sum(dim=-1, keepdim=True)
             weights = torch.cat([weights[..., :-1], weights[..., -1:] + rest], dim=-1)
-        return Composite(*_weighted_sums(pieces, weights), weights)
+        features, depth = _weighted_sums(pieces, weights)
+        if self.background is not None:
+            features = features + self.background * (1 - weights.sum(dim=-1, keepdim=True))
+        return Composite(features, depth, weights)
 
 
 @dataclass(frozen=True)

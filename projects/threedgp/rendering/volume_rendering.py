@@ -21,7 +21,18 @@ Field = Callable[[Tensor], tuple[Tensor, Tensor]]
 MARCHERS = ("classical", "mip")
 SPACES = ("normalized", "metric")
 DEPTHS = ("sum", "mean")
-DENSITIES: dict[str, Callable[[Tensor], Tensor]] = {"softplus": F.softplus, "relu": F.relu}
+
+
+def _shifted_softplus(raw: Tensor) -> Tensor:
+    """Softplus that starts thin (mip-NeRF, Barron et al. 2021, section 3.2)."""
+    return F.softplus(raw - 1)
+
+
+DENSITIES: dict[str, Callable[[Tensor], Tensor]] = {
+    "softplus": F.softplus,
+    "relu": F.relu,
+    "shifted_softplus": _shifted_softplus,
+}
 """Activations that make a density of a raw one."""
 
 
@@ -35,9 +46,11 @@ class RayMarching:
         num_coarse: Stratified samples of the first pass.
         num_fine: Importance samples of the second pass; 0 marches the first pass alone, in s.
         marcher: ``classical`` or ``mip``, see ``marchers``.
-        density: What makes a density of a raw one, ``softplus`` or ``relu``.
+        density: What makes a density of a raw one, see ``DENSITIES``.
         use_inf_depth: The last sample is infinitely thick; otherwise 1e-3 (classical) or absent (mip).
         last_back: Give the weight that is left to the last sample (classical).
+        end: Distance at which the last sample ends, instead of what ``use_inf_depth`` says (classical).
+        background: Value of all features that is given the weight that is left; None for none (classical).
         white_back: Give the weight that is left to white (mip).
         cut_quantile: Zero the densities under this quantile of the call, in [0, 1).
         density_bias: Added to the averaged raw density (mip).
@@ -58,6 +71,8 @@ class RayMarching:
     density: str = "softplus"
     use_inf_depth: bool = True
     last_back: bool = False
+    end: float | None = None
+    background: float | None = None
     white_back: bool = False
     cut_quantile: float = 0.0
     density_bias: float = 0.0
@@ -84,6 +99,8 @@ class RayMarching:
             raise ValueError(f"num_coarse: got {self.num_coarse}, wanted at least 3")
         if not 0 <= self.cut_quantile < 1:
             raise ValueError(f"cut_quantile: got {self.cut_quantile}, wanted a number in [0, 1)")
+        if self.space != "metric" and self.end is not None:
+            raise ValueError(f"end: got {self.end} with space={self.space!r}, wanted space='metric'")
         if self.space != "metric" and (self.spacing != "linear" or self.ray_box is not None):
             raise ValueError(f"space: got {self.space!r} with spacing or ray_box, wanted 'metric'")
 
@@ -92,7 +109,7 @@ class RayMarching:
         """The marcher with its options."""
         if self.marcher == "mip":
             return MipMarcher(self.use_inf_depth, self.white_back, self.density_bias)
-        return ClassicalMarcher(self.use_inf_depth, self.last_back)
+        return ClassicalMarcher(self.use_inf_depth, self.last_back, self.end, self.background)
 
     def activate(self, raw: Tensor) -> Tensor:
         """Return the density of what ``Marcher.density_input`` returns."""

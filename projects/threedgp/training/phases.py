@@ -15,6 +15,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from ..layers import resize
+from ..models.augmentation import AdaptiveAugmentation
 from ..models.blur_fade import BlurFade
 from ..models.cameras.camera_regularizers import CameraRegularizer
 from ..models.generator import CameraBatch, GeneratorOutput, ThreeDGPGenerator
@@ -73,6 +74,7 @@ class Phases:
         sampling: How the generator samples.
         kimg: Training time.
         generator_terms: What regularises the generator in steps of its own.
+        augmentation: What changes all that the discriminator sees; None for nothing.
     """
 
     generator: nn.Module
@@ -85,6 +87,7 @@ class Phases:
     sampling: Sampling
     kimg: float
     generator_terms: Iterable[GeneratorTerm] = ()
+    augmentation: AdaptiveAugmentation | None = None
 
     @property
     def bare_generator(self) -> ThreeDGPGenerator:
@@ -140,6 +143,8 @@ class Phases:
             )
         loss = _total(logs) + untouched(predicted)
         logs |= {"logits/fake": fake_logits.mean(), "logits/real": logits.mean()}
+        if self.augmentation is not None:
+            logs["logits/real_sign"] = logits.sign().mean()
         return PhaseResult(loss, logs, output.ws[:, 0].mean(dim=0))
 
     def r1_phase(self, real: RealPatches, batch_size: int) -> PhaseResult:
@@ -224,6 +229,8 @@ class Phases:
         Returns:
             Logits, and the predicted features or None.
         """
+        if self.augmentation is not None:
+            seen = Seen(*self.augmentation(seen.tensors))
         told: dict[str, Any] = dict(label=about.label, patch=about.patch)
         if seen.raw is not None:
             told["raw"] = seen.raw

@@ -14,6 +14,7 @@ from mmengine.dist import get_world_size
 from mmengine.optim import OptimWrapperDict
 from torch import Tensor, nn
 
+from ..models.augmentation import AdaptiveAugmentation
 from ..models.blur_fade import BlurFade
 from ..models.building import Config, build, frozen
 from ..models.cameras.camera_regularizers import CameraRegularizer
@@ -59,6 +60,7 @@ class ThreeDGP(BaseConditionalGAN):
         patch_sampler: Config of the patch sampler, whose ``min_scale`` defaults to patch size over image
             size; None trains on whole images.
         blur_fade: Config of the blur of the discriminator's inputs; None for none.
+        augmentation: Config of what else is done to the discriminator's inputs; None for nothing.
         ema_config: Config of the weight average; None for none.
         micro_batch_size: Most images in one forward pass of a process, at least a minibatch-std group. A
             larger batch accumulates gradients over several, phase by phase, which is the same optimisation.
@@ -87,6 +89,7 @@ class ThreeDGP(BaseConditionalGAN):
         style_mixing: Config | None = None,
         patch_sampler: Config | None = frozen(type="PatchSampler"),
         blur_fade: Config | None = frozen(type="BlurFade"),
+        augmentation: Config | None = None,
         ema_config: Config | None = frozen(type="ImagesSeenEMA"),
         micro_batch_size: int | None = None,
         deterministic_eval: bool = False,
@@ -108,6 +111,7 @@ class ThreeDGP(BaseConditionalGAN):
         min_scale = ours.patch_size / ours.image_size
         self.patch_sampler: PatchSampler | None = build(patch_sampler, min_scale=min_scale)
         self.blur_fade: BlurFade | None = build(blur_fade)
+        self.augmentation: AdaptiveAugmentation | None = build(augmentation)
         self.micro_batch_size, self.deterministic_eval = micro_batch_size, deterministic_eval
         self.strict_load = strict_load
         self.register_buffer("images_seen", torch.zeros((), dtype=torch.long))
@@ -149,6 +153,7 @@ class ThreeDGP(BaseConditionalGAN):
             sampling=self._generator.training_sampling(self.kimg),
             kimg=self.kimg,
             generator_terms=cast(Iterable[GeneratorTerm], self.generator_terms),
+            augmentation=self.augmentation,
         )
 
     @property
@@ -187,7 +192,7 @@ class ThreeDGP(BaseConditionalGAN):
 
     def schedule_values(self) -> Logs:
         """Return the training time and the present value of every schedule, for the logs."""
-        parts = [self._generator, self.discriminator, self.patch_sampler, self.blur_fade]
+        parts = [self._generator, self.discriminator, self.patch_sampler, self.blur_fade, self.augmentation]
         losses = [
             self.adversarial_loss,
             self.r1,

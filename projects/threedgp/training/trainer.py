@@ -86,6 +86,9 @@ class Trainer:
         )
         assert result.w_mean is not None
         self.phases.bare_generator.mapping.track(result.w_mean)
+        if self.phases.augmentation is not None:
+            batch_size = len(real) * get_world_size()
+            self.phases.augmentation.adapt(result.logs["logits/real_sign"], batch_size)
         return result.logs
 
     def _penalize_gradients(self, real: RealBatch, batch_size: int) -> Logs:

@@ -3,6 +3,13 @@
 from .adversarial_loss import ThreeDGPAdversarialLoss
 from .distillation import KnowledgeDistillationLoss
 from .generator_term import GeneratorTerm
+from .path_length_regularizer import PathLengthRegularizer
 from .r1_regularizer import R1Regularizer
 
-__all__ = ["GeneratorTerm", "KnowledgeDistillationLoss", "R1Regularizer", "ThreeDGPAdversarialLoss"]
+__all__ = [
+    "GeneratorTerm",
+    "KnowledgeDistillationLoss",
+    "PathLengthRegularizer",
+    "R1Regularizer",
+    "ThreeDGPAdversarialLoss",
+]

@@ -1,0 +1,5 @@
+"""What makes images of rendered features."""
+
+from .pointwise_upsampler import PointwiseUpsampler
+
+__all__ = ["PointwiseUpsampler"]
