@@ -2,7 +2,7 @@
 
 from .encodings import ScalarEncoder
 from .equalized import EqualizedConv2d, EqualizedLinear, leaky_relu, normalize_second_moment
-from .mapping import CodeMapping, Label, StyleMapping, one_hot_label
+from .mapping import CodeMapping, Label, StyleMapping, one_hot_label, with_pose
 from .resampling import filter2d, resize, upsample2d
 from .stylegan2 import (
     NOISE_MODES,
@@ -34,4 +34,5 @@ __all__ = [
     "one_hot_label",
     "resize",
     "upsample2d",
+    "with_pose",
 ]

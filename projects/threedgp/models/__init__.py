@@ -9,15 +9,17 @@ from .cameras import (
     CameraSlopeRegularizer,
 )
 from .depth_adaptor import DepthAdaptor
-from .discriminators import DistilledDiscriminator, ThreeDGPDiscriminator
+from .discriminators import DistilledDiscriminator, ThreeDGPDiscriminator, ThreeDGPDualDiscriminator
 from .fields import TriPlaneField
 from .generator import CameraBatch, GeneratorInput, GeneratorOutput, Mixing, ThreeDGPGenerator
-from .losses import KnowledgeDistillationLoss, R1Regularizer, ThreeDGPAdversarialLoss
+from .losses import DensityRegularizer, KnowledgeDistillationLoss, R1Regularizer, ThreeDGPAdversarialLoss
 from .patch_sampler import PatchSampler
+from .pose_swap import PoseSwap
 from .sampling import Sampling
 from .scene import Radiance, Scene, Upsampled, Upsampler, Views
 from .style_mixing import StyleMixing
 from .teacher import TimmTeacher
+from .upsamplers import SuperResolution
 from .volume_renderer import VolumeRenderer
 
 __all__ = [
@@ -28,6 +30,7 @@ __all__ = [
     "CameraMeanRegularizer",
     "CameraPrior",
     "CameraSlopeRegularizer",
+    "DensityRegularizer",
     "DepthAdaptor",
     "DistilledDiscriminator",
     "GeneratorInput",
@@ -35,13 +38,16 @@ __all__ = [
     "KnowledgeDistillationLoss",
     "Mixing",
     "PatchSampler",
+    "PoseSwap",
     "R1Regularizer",
     "Radiance",
     "Sampling",
     "Scene",
     "StyleMixing",
+    "SuperResolution",
     "ThreeDGPAdversarialLoss",
     "ThreeDGPDiscriminator",
+    "ThreeDGPDualDiscriminator",
     "ThreeDGPGenerator",
     "TimmTeacher",
     "TriPlaneField",
