@@ -73,7 +73,7 @@ class GeneratorInput:
         z: Latents.
         label: Classes; None (or ignored) without classes.
         camera: Cameras to render as they are; None sends ``prior`` through the camera generator.
-        prior: Prior cameras; None draws them.
+        prior: Prior cameras, of which a ``PoseLabel`` is rendered as it is; None draws them.
         patch: Parts of the image plane to render; None for all of it.
         camera_batch: More cameras to pass through the camera generator, for its regularisers.
         mixing: Style mixing; None for none.
@@ -198,7 +198,7 @@ class ThreeDGPGenerator(nn.Module):
         resolution = sampling.resolution or self.image_size
         return resolution if self.upsampler is None else self.upsampler.image_size(resolution, sampling)
 
-    def pose(self, prior: Viewpoint, z: Float[Tensor, "n z"], label: Label | None = None) -> Viewpoint:
+    def pose(self, prior: Camera, z: Float[Tensor, "n z"], label: Label | None = None) -> Camera:
         """Turn prior cameras into posterior ones (the same without camera generator)."""
         return prior if self.camera_generator is None else self.camera_generator(prior, z, label)
 
@@ -255,12 +255,14 @@ class ThreeDGPGenerator(nn.Module):
             inputs: What to generate images of.
             sampling: How to sample.
         """
-        camera, prior, told = inputs.camera, inputs.prior, inputs.conditioning
-        if camera is None:
-            prior = self.prior.sample(len(inputs.z), inputs.z.device) if prior is None else prior
-            camera = self.pose(prior, inputs.z, inputs.label)
+        place = inputs.prior if inputs.camera is None else inputs.camera
+        if place is None:
+            place = self.prior.sample(len(inputs.z), inputs.z.device)
+        camera, told = place, inputs.conditioning
+        if inputs.camera is None and isinstance(place, Camera):
+            camera = self.pose(place, inputs.z, inputs.label)
         if self.mapping.pose_dim and told is None:
-            told = PoseLabel.of(inputs.camera or prior).params
+            told = PoseLabel.of(place).params
         ws = self.style(inputs.z, inputs.label, sampling, inputs.mixing, told)
         views = self.scene(ws, sampling).render(camera, inputs.patch, sampling)
         batch, posterior = inputs.camera_batch, None

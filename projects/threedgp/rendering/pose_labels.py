@@ -1,6 +1,6 @@
 """Cameras as EG3D writes them: 16 numbers camera-to-world and 9 intrinsics, which also serve as labels.
 
-The camera's axes are those of OpenCV: x right, y down, z forward. The world is that of ``cameras``, with +y up.
+A camera's axes are those of OpenCV: x right, y down, z forward. The world is that of ``cameras``: +y is up.
 """
 
 import math
@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
-from .cameras import PITCH_MARGIN, Camera, camera_to_world
+from .cameras import PITCH_MARGIN, Camera, Viewpoint, camera_to_world
 from .patches import Patch, patch_positions
 
 POSE_DIM = 25
@@ -31,10 +31,16 @@ class PoseLabel:
     params: Float[Tensor, "n 25"]
 
     @classmethod
-    def of(cls, camera: "Camera | PoseLabel") -> "PoseLabel":
-        """Return the same cameras as 25 numbers."""
+    def of(cls, camera: Viewpoint) -> "PoseLabel":
+        """Return the same cameras as 25 numbers.
+
+        Raises:
+            TypeError: If these are neither a ``Camera`` nor a ``PoseLabel``.
+        """
         if isinstance(camera, PoseLabel):
             return camera
+        if not isinstance(camera, Camera):
+            raise TypeError(f"camera: got {type(camera).__name__}, wanted a Camera or a PoseLabel")
         flipped = torch.tensor(_FLIPPED, dtype=camera.params.dtype, device=camera.params.device)
         focal = 0.5 / torch.tan(torch.deg2rad(camera.fov_deg) / 2)
         return cls.made(camera_to_world(camera) * flipped, pinhole(focal))
@@ -71,8 +77,7 @@ class PoseLabel:
         x, y = patch_positions(patch, resolution, pixels).to(self.params).flatten(1, 2).unbind(dim=-1)
         u, v = (1 + x) / 2, (1 - y) / 2
         fx, fy, skew, cx, cy = (
-            self.intrinsics[:, row, column, None]
-            for row, column in ((0, 0), (1, 1), (0, 1), (0, 2), (1, 2))
+            self.intrinsics[:, row, column, None] for row, column in ((0, 0), (1, 1), (0, 1), (0, 2), (1, 2))
         )
         in_camera = torch.stack(
             [(u - cx + cy * skew / fy - skew * v / fy) / fx, (v - cy) / fy, torch.ones_like(u)], dim=-1
@@ -88,7 +93,7 @@ class PoseLabel:
 
 
 def pinhole(focal: Float[Tensor, " n"]) -> Float[Tensor, "n 3 3"]:
-    """Return intrinsics of this focal length, in units of the image's side, with the centre as principal point."""
+    """Return intrinsics of this focal length, in units of the image's side, around the image's centre."""
     zero, half, one = torch.zeros_like(focal), torch.full_like(focal, 0.5), torch.ones_like(focal)
     rows = [[focal, zero, half], [zero, focal, half], [zero, zero, one]]
     return torch.stack([torch.stack(row, dim=-1) for row in rows], dim=-2)

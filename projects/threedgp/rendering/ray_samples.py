@@ -69,7 +69,7 @@ class RaySpan:
 def box_limits(
     origins: Float[Tensor, "n r 3"], directions: Float[Tensor, "n r 3"], side: float
 ) -> tuple[Float[Tensor, "n r 1"], Float[Tensor, "n r 1"]]:
-    """Return where rays enter and leave the cube of this side around the origin; -1 and -2 where they miss it."""
+    """Return where rays enter and leave the cube of this side around the origin; -1 and -2 without it."""
     low, high = (-side / 2 - origins) / directions, (side / 2 - origins) / directions
     near = torch.minimum(low, high).amax(dim=-1, keepdim=True)
     far = torch.maximum(low, high).amin(dim=-1, keepdim=True)

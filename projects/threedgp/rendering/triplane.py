@@ -8,7 +8,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 AXES = ("xy", "xz", "yz")
-"""The planes of 3DGP. EG3D's release has ``xy``, ``xz``, ``zx``, and never looks at (y, z); it meant ``zy``."""
+"""3DGP's planes. EG3D's release has ``xy``, ``xz``, ``zx`` and never looks at (y, z); meant was ``zy``."""
 
 
 def axis_numbers(axes: Sequence[str]) -> list[list[int]]:

@@ -154,7 +154,10 @@ def ray_draws(case, prefix: str, noise: float = 0.0) -> RayDraws:
         return RayDraws(stratified, importance)
     coarse, fine = (case[f"{prefix}{part}_density_noise"].double() for part in ("coarse", "fine"))
     return RayDraws(
-        stratified, importance, noise * coarse.reshape(stratified.shape), noise * fine.reshape(importance.shape)
+        stratified,
+        importance,
+        noise * coarse.reshape(stratified.shape),
+        noise * fine.reshape(importance.shape),
     )
 
 

@@ -22,7 +22,9 @@ def test_pose_helpers(golden):
         for axis in ("h", "v"):
             kind, _, index = values[f"mean_{axis}"].partition("[")
             draw = case[f"rng_pose_{name}_{axis}"].double()[:, 0]
-            spread = values[f"half_{axis}"] * (2 * draw - 1) if name == "uniform" else values[f"std_{axis}"] * draw
+            spread = (
+                values[f"half_{axis}"] * (2 * draw - 1) if name == "uniform" else values[f"std_{axis}"] * draw
+            )
             angles.append(case[kind].double()[int(index[:-1])] + spread)
         target = case[values["target"]].double() if "target" in values else None
         case.check(**{f"{name}_pose": sphere_pose(*angles, values["radius"], target)})

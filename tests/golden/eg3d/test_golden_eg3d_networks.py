@@ -1,9 +1,7 @@
 """Cases b, c, d (mapping, planes, look-up), f (generator), g (super-resolution) and i (discriminator)."""
 
-import torch
-
-from projects.threedgp.models import GeneratorInput, Sampling
 from projects.threedgp.layers import resize
+from projects.threedgp.models import GeneratorInput, Sampling
 from projects.threedgp.rendering import PoseLabel, sample_planes
 from projects.threedgp.rendering.triplane import plane_coordinates
 from tests.golden.eg3d.helpers import (

@@ -45,7 +45,10 @@ def test_variant(golden, name):
     marching = generator.marching
     out = render_rays(field, origins, directions, marching, draws)
     n, rays = origins.shape[:2]
-    depths = [((p.unflatten(1, (rays, -1)) - origins[:, :, None]) * directions[:, :, None]).sum(-1) for p, *_ in asked]
+    depths = [
+        ((p.unflatten(1, (rays, -1)) - origins[:, :, None]) * directions[:, :, None]).sum(-1)
+        for p, *_ in asked
+    ]
     results = dict(
         features=out.features,
         depth=out.depth,

@@ -86,7 +86,9 @@ class ThreeDGPDualDiscriminator(nn.Module):
             ValueError: If there is no ``raw``.
         """
         if raw is None:
-            raise ValueError("raw: got None, wanted the images as they were rendered (is there an upsampler?)")
+            raise ValueError(
+                "raw: got None, wanted the images as they were rendered (is there an upsampler?)"
+            )
         both = torch.cat([images, resize(raw, images.shape[-1])], dim=1)
         told = one_hot_label(label, self.num_classes, len(images)).to(images)
         told = with_pose(told, None if pose is None else self.noisy(pose), self.pose_dim)
@@ -99,7 +101,7 @@ class ThreeDGPDualDiscriminator(nn.Module):
             return smooth
         return resize(images, side, antialias=False).lerp(smooth, self.raw_antialias)
 
-    def noisy(self, pose: Float[Tensor, "n pose"]) -> Float[Tensor, "n p"]:
+    def noisy(self, pose: Float[Tensor, "n pose"]) -> Float[Tensor, "n pose"]:
         """Return poses with noise."""
         if self.pose_noise == 0:
             return pose

@@ -19,8 +19,8 @@ class DensityRegularizer(GeneratorTerm):
         interval: Steps between two applications; the loss is multiplied by it.
         num_points: Points of a sample.
         distance: Standard deviation of the way to the neighbour, world units.
-        half_side: The points are uniform in a cube of twice this side, world units: in the release, 1 whatever
-            the box of the field; None for the field's ``cube_scale``.
+        half_side: Half the side of the cube that the points are uniform in, world units. The release has 1,
+            whatever the cube of the field is; None takes that, the field's ``cube_scale``.
     """
 
     one_swap = True
