@@ -115,9 +115,9 @@ def output_strips(output: GeneratorOutput, near: float, far: float) -> list[Stri
         near: Rendered depth of the first colour, world units.
         far: Rendered depth of the last colour, world units.
     """
-    panels = [to_bytes(output.rgb), colorize_depth(output.depth[:, 0], near, far)]
+    panels = [to_bytes(output.rgb), colorize_depth(output.full_depth[:, 0], near, far)]
     if output.adapted_depth is not None:
-        panels.append(colorize_depth(output.adapted_depth[:, 0], -1, 1))
+        panels.append(colorize_depth(output.as_large(output.adapted_depth)[:, 0], -1, 1))
     return [list(strip) for strip in zip(*panels, strict=True)]
 
 
