@@ -1,7 +1,7 @@
 """Converts EG3D weights of the toolkit: `eg3d_to_threedgp.py CONFIG CHECKPOINT OUT.pth`.
 
-CONFIG is the toolkit's, such as mmagic::eg3d/eg3d_cvt-official-rgb_ffhq-512x512.py, CHECKPOINT what belongs to
-it. Writes OUT.pth, a checkpoint of EG3D as our parts, and OUT.py beside it, its config; both go to
+CONFIG is the toolkit's, such as mmagic::eg3d/eg3d_cvt-official-rgb_ffhq-512x512.py, CHECKPOINT what belongs
+to it. Writes OUT.pth, a checkpoint of EG3D as our parts, and OUT.py beside it, its config; both go to
 tools/render.py and the inferencer. A checkpoint that does not map tensor by tensor is refused, with the
 list of what does not.
 """

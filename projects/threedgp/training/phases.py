@@ -14,6 +14,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from ..layers import resize
 from ..models.blur_fade import BlurFade
 from ..models.cameras.camera_regularizers import CameraRegularizer
 from ..models.generator import CameraBatch, GeneratorOutput, ThreeDGPGenerator
@@ -200,8 +201,8 @@ class Phases:
         """Return what the discriminator sees of real images, not yet blurred."""
         raw = None
         if self._is_dual:
-            side = self.bare_generator.raw_size(self.sampling)
-            raw = unwrap(self.discriminator).raw_of(real.images, side)
+            raw_of = getattr(unwrap(self.discriminator), "raw_of", resize)
+            raw = raw_of(real.images, self.bare_generator.raw_size(self.sampling))
         return Seen(real.images, raw, real.pose if self._knows_poses else None)
 
     def _blurred(self, seen: Seen, real: bool) -> Seen:
