@@ -1,6 +1,7 @@
 """projects/threedgp/official/mmagic_eg3d.py: the toolkit's own networks, and ours with their weights."""
 
 import math
+from pathlib import Path
 from unittest import mock
 
 import pytest
@@ -10,6 +11,7 @@ from mmengine.config import Config
 from mmengine.hub import get_config
 from mmengine.registry import init_default_scope
 
+from projects.threedgp.apis import ThreeDGPInferencer
 from projects.threedgp.apis.loading import load_model
 from projects.threedgp.models import GeneratorInput, Sampling
 from projects.threedgp.models.cameras.camera_prior import CameraPrior
@@ -18,6 +20,7 @@ from projects.threedgp.rendering import PoseLabel, RayDraws
 from tools.model_converters import eg3d_to_threedgp
 
 init_default_scope("mmagic")
+CONFIGS = Path(__file__).resolve().parents[2] / "configs"
 PORTRAITS = dict(
     type="GaussianCamera",
     horizontal_mean=1.57,
@@ -190,6 +193,29 @@ def test_configs_of_the_toolkit_are_understood(name):
         generator = MODELS.build(dict(ours.generator, num_classes=None))
     # All their parameters are ours, one by one.
     assert sum(p.numel() for p in generator.parameters()) == sum(p.numel() for p in theirs.parameters())
+
+
+def test_networks_for_imagenet_are_as_large_as_the_toolkits():
+    """In place of a pose, 1000 classes are told."""
+    ours = Config.fromfile(CONFIGS / "eg3d_imagenet256.py").model
+    told = dict(cond_size=1000, cond_mapping_channels=512)
+    config = get_config("mmagic::eg3d/eg3d_cvt-official-rgb_ffhq-512x512.py").model.generator
+    config.update(out_size=256, sr_hidden_channels=128, sr_out_channels=64, **told)
+    judge = dict(type="DualDiscriminator", in_size=256, **told)
+    sizes = dict(image_size=256, patch_size=None, num_classes=1000)
+    with torch.device("meta"):
+        counts = [
+            sum(p.numel() for p in MODELS.build(network).parameters())
+            for network in (dict(ours.generator, num_classes=1000), config, ours.discriminator | sizes, judge)
+        ]
+    assert counts == [30_086_712, 30_086_712, 31_740_416, 31_740_416]
+
+
+def test_the_inferencer_shows_what_was_converted(converted, tmp_path):
+    inferencer = ThreeDGPInferencer(tmp_path / "ours.py", tmp_path / "ours.pth", device="cpu")
+    (rendering,) = inferencer.sample(num=1, seed=3, truncation_psi=0.7)
+    size = converted[2].generator.image_size
+    assert rendering.rgb.shape == (size, size, 3) and rendering.depth.shape == (size, size)
 
 
 def test_what_does_not_map_is_listed(tmp_path):

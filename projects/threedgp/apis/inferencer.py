@@ -253,7 +253,7 @@ class ThreeDGPInferencer:
             n, rng = CLASS_MEAN_SAMPLES, torch.Generator().manual_seed(0)
             z = torch.randn(n, self.generator.noise_size, generator=rng).to(self.device)
             classes = None if label is None else torch.full((n,), label, device=self.device)
-            self._class_means[label] = self.generator.mapping(z, classes).mean(dim=0)
+            self._class_means[label] = self.generator.style(z, classes)[:, 0].mean(dim=0)
         return self._class_means[label]
 
     def _render(
