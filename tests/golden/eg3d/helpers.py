@@ -123,10 +123,13 @@ def golden_eg3d(**changes) -> ThreeDGPGenerator:
     return generator.double().eval()
 
 
+RAW_ANTIALIAS = {"antialiased": 1.0, "none": 0.0}
+
+
 def golden_dual_discriminator(**changes) -> ThreeDGPDualDiscriminator:
     """The discriminator of the files."""
     config, tensors = _stored("D")
-    d = config["D"]
+    d, antialias = config["D"], config["loss"]["filter_mode"]
     discriminator = ThreeDGPDualDiscriminator(
         image_size=config["img_resolution"],
         patch_size=None,
@@ -137,6 +140,7 @@ def golden_dual_discriminator(**changes) -> ThreeDGPDualDiscriminator:
         clamp=d["conv_clamp"],
         mapping_layers=d["mapping_layers"],
         mbstd_group_size=d["mbstd_group_size"],
+        raw_antialias=RAW_ANTIALIAS.get(antialias, antialias),
         **changes,
     )
     _load(discriminator, tensors, config["img_resolution"])

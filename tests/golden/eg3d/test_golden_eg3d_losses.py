@@ -91,7 +91,8 @@ class Phase:
         self.check(ws_first=output.ws[:, 0], image_raw_sub=output.raw[every(1, 3, 3)])
 
     def check_gradients(self, module):
-        norms, dots = gradient_table(module, self.values["parameters"])
+        size = self.case.config["img_resolution"]
+        norms, dots = gradient_table(module, self.values["parameters"], size)
         left_out = self.case[f"out_{self.name}_grad_norms"].isnan() & (norms == 0)
         norms[left_out], dots[left_out] = torch.nan, torch.nan
         self.check(grad_norms=norms, grad_dots=dots)

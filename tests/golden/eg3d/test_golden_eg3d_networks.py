@@ -2,7 +2,7 @@
 
 from projects.threedgp.layers import resize
 from projects.threedgp.models import GeneratorInput, Sampling
-from projects.threedgp.rendering import PoseLabel, sample_planes
+from projects.threedgp.rendering import PoseLabel, render_rays, sample_planes
 from projects.threedgp.rendering.triplane import plane_coordinates
 from tests.golden.eg3d.helpers import (
     golden_dual_discriminator,
@@ -31,9 +31,9 @@ def test_mapping(golden):
         ws_psi07=generator.style(z, sampling=Sampling(truncation_psi=0.7), conditioning=pose)[:, [0, last]],
         ws_psi05_cutoff3=generator.style(z, sampling=cut, conditioning=pose)[:, [0, 2, 3, last]],
     )
-    generator.mapping.pose_scale = 0.0
+    scale, generator.mapping.pose_scale = generator.mapping.pose_scale, 0.0
     case.check(ws_zero_condition=generator.style(z, conditioning=pose)[:, [0, last]])
-    generator.mapping.pose_scale = 1.0
+    generator.mapping.pose_scale = scale
     generator.mapping.track(generator.style(z, conditioning=pose)[:, 0].mean(dim=0))
     case.check(w_avg_after_update=generator.mapping.w_avg)
 
@@ -78,8 +78,15 @@ def test_look_up_and_mlp(golden):
         case.check(**{prefix + name: result for name, result in results.items()})
 
 
-def test_generator(golden):
+def test_generator(golden, monkeypatch):
     case = golden("eg3d/case_f_generator")
+    rendered = []
+
+    def render(*arguments):
+        rendered.append(render_rays(*arguments))
+        return rendered[-1]
+
+    monkeypatch.setattr("projects.threedgp.models.volume_renderer.render_rays", render)
     generator = golden_eg3d()
     inputs = GeneratorInput(case["in_z"].double(), camera=PoseLabel(case["in_c"].double()))
     sampling = Sampling(noise_mode="const", draws=ray_draws(case, "rng_"))
@@ -92,6 +99,7 @@ def test_generator(golden):
         feature_image_sub=features[every(4, 2, 2)],
         image_raw=out.raw,
         image_depth=out.depth,
+        weight_sum=rendered[0].weights.sum(dim=-1),
         image_sub=out.rgb[every(1, 5, 5)],
     )
     psi = Sampling(noise_mode="const", draws=ray_draws(case, "rng_psi_"), **case.values["psi"])
@@ -159,10 +167,10 @@ def test_discriminator(golden, monkeypatch):
     names = ("judge.blocks.0", last, "judge.epilogue.condition_mapping")
     with outputs_of(discriminator, names) as seen:
         logits = discriminator(images, raw=raw, pose=pose)
-    reals, others = discriminator.raw_of(images, side), {}
-    for name, share in (("none", 0.0), ("half", 0.5)):
+    raws = {}
+    for name, share in (("antialiased", 1.0), ("none", 0.0), ("half", 0.5)):
         discriminator.raw_antialias = share
-        others[f"real_raw_{name}"] = discriminator.raw_of(images[:1], side)
+        raws[name] = discriminator.raw_of(images, side)
     case.check(
         logits=logits,
         x_first_block_sub=seen["judge.blocks.0"][:2][every(4, 5, 5)],
@@ -170,9 +178,10 @@ def test_discriminator(golden, monkeypatch):
         mapped_condition=seen["judge.epilogue.condition_mapping"],
         raw_resized_sub=resize(raw, images.shape[-1])[every(1, 5, 5)],
         logits_first_two=discriminator(images[:2], raw=raw[:2], pose=pose[:2]),
-        real_raw_antialiased=reals,
-        **others,
-        logits_real=discriminator(images, raw=reals, pose=pose),
+        real_raw_antialiased=raws["antialiased"],
+        real_raw_none=raws["none"][:1],
+        real_raw_half=raws["half"][:1],
+        logits_real=discriminator(images, raw=raws["antialiased"], pose=pose),
     )
     discriminator.pose_noise = case.values["disc_c_noise"]
     monkeypatch.setattr("torch.randn_like", lambda like: case["rng_c_noise"].to(like))
