@@ -16,7 +16,7 @@ from projects.threedgp.rendering import RayMarching
 from tests import tiny_runs
 
 FOLDER = Path(__file__).resolve().parents[1] / "configs"
-SYSTEMS = ("3dgp", "volumegan")
+SYSTEMS = ("3dgp", "eg3d", "epigraf", "volumegan")
 CONFIGS = sorted(path for system in SYSTEMS for path in FOLDER.glob(f"{system}_*.py"))
 WIDTHS = dict(cbase=256, cmax=16)
 SMALLER = {
@@ -50,6 +50,9 @@ SMALLER_EVALUATION = {
     "{0}_dataloader.dataset.resolution": 32,
     "{0}_evaluator.metrics": [dict(type="NonFlatnessScore", fake_nums=4)],
 }
+SMALLER_UPSAMPLERS = {
+    "SuperResolution": dict(input_size=16, channels=(8, 8), up=(False, True), render_size=8),
+}
 # A timm network with random weights stands in for the teacher whose features are precomputed.
 TEACHER = {
     "train_dataloader.dataset.features": None,
@@ -70,6 +73,8 @@ def reduced(path: Path, data_root: str, work_dir: Path) -> Config:
     for loop in ("val", "test"):
         if config.get(f"{loop}_dataloader"):
             config.merge_from_dict({key.format(loop): value for key, value in SMALLER_EVALUATION.items()})
+    if upsampler := config.model.generator.get("upsampler"):
+        config.merge_from_dict({"model.generator.upsampler": SMALLER_UPSAMPLERS[upsampler.type]})
     if config.model.get("distillation"):
         config.merge_from_dict(TEACHER)
     if config.model.patch_sampler is None:

@@ -10,7 +10,8 @@ PLUGIN = ROOT / "projects" / "threedgp"
 
 # Who stands on whom, from the ground up; rooms of one floor may use each other.
 FLOORS = [
-    {"schedules", "whole_files", "errors", "random_states", "packaged", "command_line", "wording"},
+    {"schedules", "whole_files", "errors", "random_states",
+    "ranges", "packaged", "command_line", "wording"},
     {"rendering", "layers"},
     {"models"},
     {"training", "data"},

@@ -10,16 +10,28 @@ from .cameras import (
     CameraSlopeRegularizer,
 )
 from .depth_adaptor import DepthAdaptor
-from .discriminators import DistilledDiscriminator, GrowingDiscriminator, ThreeDGPDiscriminator
+from .discriminators import (
+    DistilledDiscriminator,
+    GrowingDiscriminator,
+    ThreeDGPDiscriminator,
+    ThreeDGPDualDiscriminator,
+)
 from .fields import FeatureVolumeField, TriPlaneField
 from .generator import CameraBatch, GeneratorInput, GeneratorOutput, Mixing, ThreeDGPGenerator
-from .losses import KnowledgeDistillationLoss, PathLengthRegularizer, R1Regularizer, ThreeDGPAdversarialLoss
+from .losses import (
+    DensityRegularizer,
+    KnowledgeDistillationLoss,
+    PathLengthRegularizer,
+    R1Regularizer,
+    ThreeDGPAdversarialLoss,
+)
 from .patch_sampler import PatchSampler
+from .pose_swap import PoseSwap
 from .sampling import Sampling
 from .scene import Radiance, Scene, Upsampled, Upsampler, Views
 from .style_mixing import StyleMixing
 from .teacher import TimmTeacher
-from .upsamplers import PointwiseUpsampler
+from .upsamplers import PointwiseUpsampler, SuperResolution
 from .volume_renderer import VolumeRenderer
 
 __all__ = [
@@ -31,6 +43,7 @@ __all__ = [
     "CameraMeanRegularizer",
     "CameraPrior",
     "CameraSlopeRegularizer",
+    "DensityRegularizer",
     "DepthAdaptor",
     "DistilledDiscriminator",
     "FeatureVolumeField",
@@ -42,13 +55,16 @@ __all__ = [
     "PatchSampler",
     "PathLengthRegularizer",
     "PointwiseUpsampler",
+    "PoseSwap",
     "R1Regularizer",
     "Radiance",
     "Sampling",
     "Scene",
     "StyleMixing",
+    "SuperResolution",
     "ThreeDGPAdversarialLoss",
     "ThreeDGPDiscriminator",
+    "ThreeDGPDualDiscriminator",
     "ThreeDGPGenerator",
     "TimmTeacher",
     "TriPlaneField",

@@ -3,6 +3,7 @@
 from .cameras import CAMERA_FIELDS, PITCH_MARGIN, Camera, Viewpoint, camera_to_world, pixel_rays
 from .grids import sample_grid
 from .patches import Patch, extract_patches, patch_positions
+from .pose_labels import POSE_DIM, PoseLabel
 from .reprojection import look_up, project, unproject, warp
 from .triplane import sample_planes
 from .volume_rendering import Field, RayDraws, RayMarching, RenderOutput, render_rays
@@ -10,9 +11,11 @@ from .volume_rendering import Field, RayDraws, RayMarching, RenderOutput, render
 __all__ = [
     "CAMERA_FIELDS",
     "PITCH_MARGIN",
+    "POSE_DIM",
     "Camera",
     "Field",
     "Patch",
+    "PoseLabel",
     "RayDraws",
     "RayMarching",
     "RenderOutput",

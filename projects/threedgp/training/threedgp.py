@@ -26,7 +26,9 @@ from ..models.losses.generator_term import GeneratorTerm
 from ..models.losses.r1_regularizer import R1Regularizer
 from ..models.old_names import rename_old_tensors
 from ..models.patch_sampler import PatchSampler
+from ..models.pose_swap import PoseSwap
 from ..models.style_mixing import StyleMixing
+from ..rendering import Camera, PoseLabel
 from ..schedules import schedule_values
 from ..wording import counted
 from .batches import RealBatch
@@ -57,6 +59,7 @@ class ThreeDGP(BaseConditionalGAN):
             none.
         generator_terms: Configs of what regularises the generator in steps of its own, see ``GeneratorTerm``.
         style_mixing: Config of style mixing; None for none.
+        pose_swap: Config of what tells a mapping with ``pose_dim`` the poses of other samples; None for none.
         patch_sampler: Config of the patch sampler, whose ``min_scale`` defaults to patch size over image
             size; None trains on whole images.
         blur_fade: Config of the blur of the discriminator's inputs; None for none.
@@ -87,6 +90,7 @@ class ThreeDGP(BaseConditionalGAN):
         ),
         generator_terms: Sequence[Config] = (),
         style_mixing: Config | None = None,
+        pose_swap: Config | None = None,
         patch_sampler: Config | None = frozen(type="PatchSampler"),
         blur_fade: Config | None = frozen(type="BlurFade"),
         augmentation: Config | None = None,
@@ -108,6 +112,7 @@ class ThreeDGP(BaseConditionalGAN):
         self.camera_regularizers = nn.ModuleList(build(config) for config in camera_regularizers or ())
         self.generator_terms = nn.ModuleList(build(config) for config in generator_terms)
         self.style_mixing: StyleMixing | None = build(style_mixing)
+        self.pose_swap: PoseSwap | None = build(pose_swap)
         min_scale = ours.patch_size / ours.image_size
         self.patch_sampler: PatchSampler | None = build(patch_sampler, min_scale=min_scale)
         self.blur_fade: BlurFade | None = build(blur_fade)
@@ -135,9 +140,17 @@ class ThreeDGP(BaseConditionalGAN):
         """What is drawn in a step that begins now."""
         generator = self._generator
         shares = self.label_distribution if self.num_classes else None
-        sampler = self.patch_sampler
         mixing = None if self.style_mixing is None else partial(self.style_mixing, generator=generator)
-        return Draws(generator.prior, generator.noise_size, shares, sampler, self.kimg, self.device, mixing)
+        return Draws(
+            generator.prior,
+            generator.noise_size,
+            shares,
+            self.patch_sampler,
+            self.kimg,
+            self.device,
+            mixing,
+            self.pose_swap,
+        )
 
     @property
     def phases(self) -> Phases:
@@ -192,7 +205,8 @@ class ThreeDGP(BaseConditionalGAN):
 
     def schedule_values(self) -> Logs:
         """Return the training time and the present value of every schedule, for the logs."""
-        parts = [self._generator, self.discriminator, self.patch_sampler, self.blur_fade, self.augmentation]
+        parts = [self._generator, self.discriminator, self.patch_sampler, self.blur_fade]
+        parts += [self.augmentation, self.pose_swap]
         losses = [
             self.adversarial_loss,
             self.r1,
@@ -232,7 +246,16 @@ class ThreeDGP(BaseConditionalGAN):
                 f"teacher_feature: got {features.shape[1]} numbers, wanted {wanted}, as "
                 "model.discriminator.feature_dim"
             )
-        return RealBatch(images, label, features)
+        return RealBatch(images, label, features, self._real_poses(data_samples))
+
+    def _real_poses(self, data_samples: DataSample) -> Tensor | None:
+        if not getattr(unwrap(self.discriminator), "pose_dim", 0):
+            return None
+        if "camera" not in data_samples:
+            raise ValueError(
+                "camera: got none from the dataset, wanted cameras (or model.discriminator.pose_dim=0)"
+            )
+        return PoseLabel.of(Camera(data_samples.camera.float())).params
 
     def _teacher_features(self, rgb: Tensor, data_samples: DataSample) -> Tensor | None:
         if self.distillation is None:
