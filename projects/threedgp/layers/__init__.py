@@ -1,8 +1,9 @@
 """Network layers: equalised, StyleGAN2, mapping and encoding layers."""
 
-from .encodings import ScalarEncoder
+from .encodings import ScalarEncoder, octaves
 from .equalized import EqualizedConv2d, EqualizedLinear, leaky_relu, normalize_second_moment
 from .mapping import CodeMapping, Label, StyleMapping, one_hot_label
+from .modulated_linear import ModulatedLinear
 from .resampling import filter2d, resize, upsample2d
 from .stylegan2 import (
     NOISE_MODES,
@@ -20,6 +21,7 @@ __all__ = [
     "EqualizedConv2d",
     "EqualizedLinear",
     "Label",
+    "ModulatedLinear",
     "OutputLayer",
     "ScalarEncoder",
     "StyleMapping",
@@ -31,6 +33,7 @@ __all__ = [
     "leaky_relu",
     "modulated_conv2d",
     "normalize_second_moment",
+    "octaves",
     "one_hot_label",
     "resize",
     "upsample2d",

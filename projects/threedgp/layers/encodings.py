@@ -1,4 +1,4 @@
-"""Embedding of the patch parameters that the discriminator is told (docs/method.md, section 8)."""
+"""Encodings of numbers: of points, and of the patch parameters that the discriminator is told."""
 
 import math
 
@@ -7,8 +7,18 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 
+def octaves(x: Float[Tensor, "*n d"], count: int, base: float = 1.0) -> Float[Tensor, "*n o"]:
+    """Return sin and cos of x times ``base`` 2^i for i < ``count`` (NeRF, Mildenhall et al. 2020, eq. 4).
+
+    Octave by octave, the sines of all coordinates and then their cosines: o = 2 count d.
+    """
+    frequencies = base * 2.0 ** torch.arange(count, dtype=x.dtype, device=x.device)
+    phase = x[..., None, :] * frequencies[:, None]
+    return torch.stack([phase.sin(), phase.cos()], dim=-2).flatten(-3)
+
+
 class ScalarEncoder(nn.Module):
-    """Encode scalars in [0, 1]: Fourier features and a learned row for the rounded value.
+    """Encode scalars in [0, 1]: Fourier features and a learned row for the rounded value (docs/method.md, 8).
 
     A scalar v becomes sin and cos of ``(scale v) pi 2^i / 2^num_frequencies`` and row ``round(scale v)``
     of a table.

@@ -127,13 +127,22 @@ class CodeMapping(nn.Module):
         out_dim: Width of the code.
         num_layers: Layers behind the embedding.
         lr_multiplier: Factor on their learning rate.
+        hidden_dim: Width between these layers; None for ``out_dim``.
     """
 
-    def __init__(self, in_dim: int, out_dim: int, num_layers: int = 2, lr_multiplier: float = 0.01) -> None:
+    def __init__(
+        self,
+        in_dim: int,
+        out_dim: int,
+        num_layers: int = 2,
+        lr_multiplier: float = 0.01,
+        hidden_dim: int | None = None,
+    ) -> None:
         super().__init__()
         self.embed = EqualizedLinear(in_dim, out_dim)
+        widths = [out_dim, *[hidden_dim or out_dim] * (num_layers - 1), out_dim]
         self.layers = nn.ModuleList(
-            EqualizedLinear(out_dim, out_dim, "leaky_relu", lr_multiplier) for _ in range(num_layers)
+            EqualizedLinear(i, o, "leaky_relu", lr_multiplier) for i, o in pairwise(widths[: num_layers + 1])
         )
 
     def forward(self, x: Float[Tensor, "n i"]) -> Float[Tensor, "n o"]:

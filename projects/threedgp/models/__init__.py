@@ -9,15 +9,23 @@ from .cameras import (
     CameraSlopeRegularizer,
 )
 from .depth_adaptor import DepthAdaptor
-from .discriminators import DistilledDiscriminator, ThreeDGPDiscriminator
-from .fields import TriPlaneField
+from .discriminators import DistilledDiscriminator, SkipDiscriminator, ThreeDGPDiscriminator
+from .fields import ImplicitField, TriPlaneField
 from .generator import CameraBatch, GeneratorInput, GeneratorOutput, Mixing, ThreeDGPGenerator
-from .losses import KnowledgeDistillationLoss, R1Regularizer, ThreeDGPAdversarialLoss
+from .layered_renderer import LayeredRenderer
+from .losses import (
+    KnowledgeDistillationLoss,
+    NeRFPathRegularizer,
+    PathLengthRegularizer,
+    R1Regularizer,
+    ThreeDGPAdversarialLoss,
+)
 from .patch_sampler import PatchSampler
-from .sampling import Sampling
-from .scene import Radiance, Scene, Upsampled, Upsampler, Views
+from .sampling import PathDraws, Sampling
+from .scene import Radiance, Scene, Upsampled, Upsampler, Views, ViewTerm
 from .style_mixing import StyleMixing
 from .teacher import TimmTeacher
+from .upsamplers import StyleNeRFUpsampler
 from .volume_renderer import VolumeRenderer
 
 __all__ = [
@@ -32,14 +40,21 @@ __all__ = [
     "DistilledDiscriminator",
     "GeneratorInput",
     "GeneratorOutput",
+    "ImplicitField",
     "KnowledgeDistillationLoss",
+    "LayeredRenderer",
     "Mixing",
+    "NeRFPathRegularizer",
     "PatchSampler",
+    "PathDraws",
+    "PathLengthRegularizer",
     "R1Regularizer",
     "Radiance",
     "Sampling",
     "Scene",
+    "SkipDiscriminator",
     "StyleMixing",
+    "StyleNeRFUpsampler",
     "ThreeDGPAdversarialLoss",
     "ThreeDGPDiscriminator",
     "ThreeDGPGenerator",
@@ -47,6 +62,7 @@ __all__ = [
     "TriPlaneField",
     "Upsampled",
     "Upsampler",
+    "ViewTerm",
     "Views",
     "VolumeRenderer",
 ]

@@ -2,5 +2,6 @@
 
 from .discriminator import ThreeDGPDiscriminator
 from .distilled_discriminator import DistilledDiscriminator
+from .skip_discriminator import SkipDiscriminator
 
-__all__ = ["DistilledDiscriminator", "ThreeDGPDiscriminator"]
+__all__ = ["DistilledDiscriminator", "SkipDiscriminator", "ThreeDGPDiscriminator"]
