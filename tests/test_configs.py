@@ -1,4 +1,4 @@
-"""Every shipped config of 3DGP, at reduced size, trains for two iterations and is evaluated."""
+"""Every shipped config of a 3D system, at reduced size, trains for two iterations and is evaluated."""
 
 from pathlib import Path
 
@@ -10,14 +10,15 @@ from projects.threedgp.engine.launch import run_test
 from projects.threedgp.engine.run_config import redirect_data_root
 from tests import tiny_runs
 
-CONFIGS = sorted((Path(__file__).resolve().parents[1] / "configs").glob("3dgp_*.py"))
+FOLDER = Path(__file__).resolve().parents[1] / "configs"
+SYSTEMS = ("3dgp", "stylenerf")
+CONFIGS = sorted(path for system in SYSTEMS for path in FOLDER.glob(f"{system}_*.py"))
 WIDTHS = dict(cbase=256, cmax=16)
 SMALLER = {
     "model.generator.image_size": 32,
     "model.generator.patch_size": 16,
     "model.generator.noise_size": 16,
     "model.generator.mapping.w_dim": 16,
-    "model.generator.field": dict(resolution=16, feature_dim=4, **WIDTHS),
     "model.generator.renderer.num_coarse": 4,
     "model.generator.renderer.num_fine": 4,
     "model.discriminator.cbase": 256,
@@ -29,6 +30,13 @@ SMALLER = {
     "train_cfg.total_kimg": 0.008,
     "default_hooks.logger.interval": 1,
     "default_hooks.checkpoint.save_best": None,
+}
+SMALLER_FIELDS = {
+    "TriPlaneField": dict(resolution=16, feature_dim=4, **WIDTHS),
+    "ImplicitField": dict(hidden_dim=8, num_layers=2, feature_dim=6, latent_dim=4, background_dim=8),
+}
+SMALLER_UPSAMPLERS = {
+    "StyleNeRFUpsampler": dict(image_size=32, render_size=16, start_size=8, **WIDTHS),
 }
 SMALLER_EVALUATION = {
     "{0}_dataloader.batch_size": 4,
@@ -50,6 +58,11 @@ def reduced(path: Path, data_root: str, work_dir: Path) -> Config:
     config = Config.fromfile(path)
     redirect_data_root(config, data_root)
     config.merge_from_dict(SMALLER)
+    generator = config.model.generator
+    generator.field.update(SMALLER_FIELDS[generator.field.type])
+    generator.mapping.z_dim = generator.noise_size - generator.field.get("latent_dim", 0)
+    if upsampler := generator.get("upsampler"):
+        upsampler.update(SMALLER_UPSAMPLERS[upsampler.type])
     for loop in ("val", "test"):
         if config.get(f"{loop}_dataloader"):
             config.merge_from_dict({key.format(loop): value for key, value in SMALLER_EVALUATION.items()})

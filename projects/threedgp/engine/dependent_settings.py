@@ -15,6 +15,7 @@ NOTHING_TO_DISTIL = (
     "tools/data/compute_features.py) or model.teacher.type=TimmTeacher"
 )
 EVALUATORS = ("val_evaluator", "test_evaluator")
+PATCH_DISCRIMINATORS = (None, "ThreeDGPDiscriminator")
 LOADERS = ("train_dataloader", "val_dataloader", "test_dataloader")
 
 
@@ -50,7 +51,8 @@ def _settle_model(config: Config, chosen: Collection[str]) -> None:
     if model.get("patch_sampler", True) is None:
         if "model.generator.patch_size" not in chosen:
             generator.patch_size = None
-        discriminator["patch_conditioning"] = False
+        if discriminator.get("type") in PATCH_DISCRIMINATORS:
+            discriminator["patch_conditioning"] = False
     if model.get("ema_config", True) is None:
         for evaluator in EVALUATORS:
             for metric in (config.get(evaluator) or {}).get("metrics", []):

@@ -121,7 +121,7 @@ class InChunks:
     field: Field
     points_per_chunk: int
 
-    def __call__(self, points: Float[Tensor, "n m 3"]) -> tuple[Tensor, Tensor]:
+    def __call__(self, points: Float[Tensor, "n m d"]) -> tuple[Tensor, Tensor]:
         """Return features and raw densities of points."""
         parts = [self.field(part) for part in points.split(self.points_per_chunk, dim=1)]
         features, sigma = (torch.cat(part, dim=1) for part in zip(*parts, strict=True))

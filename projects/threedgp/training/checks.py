@@ -3,8 +3,8 @@
 from typing import Any
 
 from mmengine.optim import AmpOptimWrapper, ApexOptimWrapper, OptimWrapperDict
+from torch import nn
 
-from ..models.discriminators.discriminator import ThreeDGPDiscriminator
 from ..models.generator import ThreeDGPGenerator
 
 
@@ -19,7 +19,7 @@ def discriminator_defaults(generator: ThreeDGPGenerator) -> dict[str, Any]:
 
 
 def check_parts(
-    generator: ThreeDGPGenerator, discriminator: ThreeDGPDiscriminator, patches: bool, distilled: bool
+    generator: ThreeDGPGenerator, discriminator: nn.Module, patches: bool, distilled: bool
 ) -> None:
     """Raise a ValueError that names the field unless both networks fit each other and the training.
 
@@ -40,6 +40,11 @@ def check_parts(
         raise ValueError(
             f"patch_size: got {generator.patch_size} without a patch_sampler, wanted the image_size "
             f"{generator.image_size} (or None)"
+        )
+    if getattr(discriminator, "takes_raw", False) and generator.upsampler is None:
+        raise ValueError(
+            f"discriminator.type: got {type(discriminator).__name__} without a generator.upsampler, wanted "
+            "one that does not look at raw images"
         )
     if distilled and discriminator.feature_dim is None:
         raise ValueError("discriminator.feature_dim: got None, wanted the width of the teacher features")

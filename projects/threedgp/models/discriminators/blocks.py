@@ -69,6 +69,8 @@ class Epilogue(nn.Module):
         clamp: Bound on activations.
         mapping_layers: Layers of the mapping of the condition.
         mapping_lr_multiplier: Factor on their learning rate.
+        code_dim: Width of the condition's code; None for ``channels``.
+        mapping_dim: Width between the layers of the mapping; None for ``code_dim``.
     """
 
     def __init__(
@@ -80,16 +82,19 @@ class Epilogue(nn.Module):
         clamp: float | None,
         mapping_layers: int = 2,
         mapping_lr_multiplier: float = 0.01,
+        code_dim: int | None = None,
+        mapping_dim: int | None = None,
     ) -> None:
         super().__init__()
         self.mbstd_group_size, self.feature_dim = mbstd_group_size, feature_dim
         self.conv = EqualizedConv2d(channels + 1, channels, 3, "leaky_relu", clamp=clamp)
         self.fc = EqualizedLinear(channels * 16, channels, "leaky_relu")
-        self.out = EqualizedLinear(channels, channels if condition_dim else 1)
+        code_dim = code_dim or channels
+        self.out = EqualizedLinear(channels, code_dim if condition_dim else 1)
         self.condition_mapping = None
         if condition_dim:
             self.condition_mapping = CodeMapping(
-                condition_dim, channels, mapping_layers, mapping_lr_multiplier
+                condition_dim, code_dim, mapping_layers, mapping_lr_multiplier, mapping_dim
             )
         self.feature_head = None
         if feature_dim:
