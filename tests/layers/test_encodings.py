@@ -4,7 +4,14 @@ import math
 
 import torch
 
-from projects.threedgp.layers import ScalarEncoder
+from projects.threedgp.layers import ScalarEncoder, octaves
+
+
+def test_octaves_of_coordinates_sines_before_cosines():
+    point = torch.tensor([0.3, -0.2])
+    expected = [wave(base * x) for base in (1, 2, 4) for wave in (math.sin, math.cos) for x in point.tolist()]
+    torch.testing.assert_close(octaves(point, 3), torch.tensor(expected))
+    torch.testing.assert_close(octaves(point, 3, base=math.pi), octaves(math.pi * point, 3))
 
 
 def test_code_is_sines_cosines_and_a_learned_row():

@@ -25,7 +25,7 @@ def inverse_sphere_points(
     along = (origins * directions).sum(dim=-1, keepdim=True)
     nearest = (origins - along * directions).norm(dim=-1, keepdim=True).clamp(max=1 - 1e-6)
     leaving = origins + ((1 - nearest.square()).sqrt() - along) * directions
-    axis = F.normalize(torch.cross(origins, leaving, dim=-1), dim=-1)[:, :, None]
+    axis = F.normalize(torch.cross(origins, directions, dim=-1), dim=-1)[:, :, None]
     angle = (nearest.asin() - (nearest * inverse).asin())[..., None]
     turned = _rotate(leaving[:, :, None], axis, angle)
     return torch.cat([F.normalize(turned, dim=-1), inverse[..., None]], dim=-1)
