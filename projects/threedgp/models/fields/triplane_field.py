@@ -79,6 +79,9 @@ class TriPlaneField(nn.Module):
         squash: Bring colours to about [0, 1] with a sigmoid; the generator sets it as its marcher wants.
     """
 
+    twice_differentiable = False
+    """``grid_sample`` has no second derivative."""
+
     def __init__(
         self,
         w_dim: int = 512,

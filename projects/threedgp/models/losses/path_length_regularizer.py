@@ -77,6 +77,9 @@ class PathLengthRegularizer(GeneratorTerm):
             sampling: How it would sample.
             draws: What ``draw`` returned.
         """
+        if not getattr(generator.field, "twice_differentiable", True):
+            kind = type(generator.field).__name__
+            raise ValueError(f"field.type: got {kind}, wanted one with a second derivative for path_length")
         output = generator.generate(inputs, sampling)
         size = output.rgb.shape[-1]
         lengths = self.lengths(output.rgb, output.ws, draws[:, :, :size, :size], generator.num_ws)
