@@ -19,7 +19,7 @@ class PathLengthRegularizer(GeneratorTerm):
 
     The length is the root of the mean, over the style codes, of the squared gradient with respect to them of
     the image times noise. Its own gradient is a second derivative of the generator, which a look-up by
-    ``grid_sample`` does not have.
+    ``grid_sample`` does not have. With micro batches, each of them moves the running mean.
 
     Args:
         weight: Factor on the loss.
