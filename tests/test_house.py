@@ -10,8 +10,7 @@ PLUGIN = ROOT / "projects" / "threedgp"
 
 # Who stands on whom, from the ground up; rooms of one floor may use each other.
 FLOORS = [
-    {"schedules", "whole_files", "errors", "random_states",
-    "ranges", "packaged", "command_line", "wording"},
+    {"schedules", "whole_files", "errors", "random_states", "ranges", "packaged", "command_line", "wording"},
     {"rendering", "layers"},
     {"models"},
     {"training", "data"},

@@ -251,7 +251,7 @@ class ThreeDGPInferencer:
         """Return the mean style code of a class over 256 latents; of everything without classes."""
         if label not in self._class_means:
             n, rng = CLASS_MEAN_SAMPLES, torch.Generator().manual_seed(0)
-            z = torch.randn(n, self.generator.noise_size, generator=rng).to(self.device)
+            z = torch.randn(n, self.generator.mapping.z_dim, generator=rng).to(self.device)
             classes = None if label is None else torch.full((n,), label, device=self.device)
             self._class_means[label] = self.generator.style(z, classes)[:, 0].mean(dim=0)
         return self._class_means[label]
@@ -265,7 +265,8 @@ class ThreeDGPInferencer:
         title: str,
     ) -> Iterator[Rendering]:
         """Render batch by batch, as the caller asks for images; one ``ws`` serves all cameras."""
-        sampling = Sampling(resolution=options.resolution, marching=options.marching(self.generator.marching))
+        marching, level = options.marching(self.generator.marching), self.model.sampler.level
+        sampling = Sampling(resolution=options.resolution, marching=marching, level=level)
         progress = partial(tqdm, desc=title, unit="img", disable=not options.progress)
         shared = self._decode(ws) if len(ws) == 1 else None
         with progress(total=len(cameras)) as bar:

@@ -13,25 +13,28 @@ from .depth_adaptor import DepthAdaptor
 from .discriminators import (
     DistilledDiscriminator,
     GrowingDiscriminator,
+    SkipDiscriminator,
     ThreeDGPDiscriminator,
     ThreeDGPDualDiscriminator,
 )
-from .fields import FeatureVolumeField, TriPlaneField
+from .fields import FeatureVolumeField, ImplicitField, TriPlaneField
 from .generator import CameraBatch, GeneratorInput, GeneratorOutput, Mixing, ThreeDGPGenerator
+from .layered_renderer import LayeredRenderer
 from .losses import (
     DensityRegularizer,
     KnowledgeDistillationLoss,
+    NeRFPathRegularizer,
     PathLengthRegularizer,
     R1Regularizer,
     ThreeDGPAdversarialLoss,
 )
 from .patch_sampler import PatchSampler
 from .pose_swap import PoseSwap
-from .sampling import Sampling
-from .scene import Radiance, Scene, Upsampled, Upsampler, Views
+from .sampling import PathDraws, Sampling
+from .scene import Radiance, Scene, Upsampled, Upsampler, Views, ViewTerm
 from .style_mixing import StyleMixing
 from .teacher import TimmTeacher
-from .upsamplers import PointwiseUpsampler, SuperResolution
+from .upsamplers import PointwiseUpsampler, StyleNeRFUpsampler, SuperResolution
 from .volume_renderer import VolumeRenderer
 
 __all__ = [
@@ -50,9 +53,13 @@ __all__ = [
     "GeneratorInput",
     "GeneratorOutput",
     "GrowingDiscriminator",
+    "ImplicitField",
     "KnowledgeDistillationLoss",
+    "LayeredRenderer",
     "Mixing",
+    "NeRFPathRegularizer",
     "PatchSampler",
+    "PathDraws",
     "PathLengthRegularizer",
     "PointwiseUpsampler",
     "PoseSwap",
@@ -60,7 +67,9 @@ __all__ = [
     "Radiance",
     "Sampling",
     "Scene",
+    "SkipDiscriminator",
     "StyleMixing",
+    "StyleNeRFUpsampler",
     "SuperResolution",
     "ThreeDGPAdversarialLoss",
     "ThreeDGPDiscriminator",
@@ -70,6 +79,7 @@ __all__ = [
     "TriPlaneField",
     "Upsampled",
     "Upsampler",
+    "ViewTerm",
     "Views",
     "VolumeRenderer",
 ]
