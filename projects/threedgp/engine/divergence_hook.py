@@ -112,8 +112,10 @@ def broken_values(outputs: Mapping[str, Any]) -> list[str]:
     Args:
         outputs: What a training step logs.
     """
-    losses = [name for name in outputs if "loss" in name and not math.isfinite(float(outputs[name]))]
-    return losses + [name for name in outputs if name.startswith(GRADIENTS) and float(outputs[name]) != 0]
+    # The toolkit's models log losses with their graphs.
+    values = {name: float(torch.as_tensor(value).detach()) for name, value in outputs.items()}
+    losses = [name for name, value in values.items() if "loss" in name and not math.isfinite(value)]
+    return losses + [name for name, value in values.items() if name.startswith(GRADIENTS) and value != 0]
 
 
 def in_words(counts: Mapping[str, int]) -> str:

@@ -4,7 +4,7 @@ import argparse
 import json
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,10 @@ from .config_check import check_config
 from .console import ConsoleRunner, ProgressHook
 from .dependent_settings import check_teacher
 from .run_config import merge_options, owners_of_data_root, read_config, redirect_data_root, stored_config
+
+
+TRAINING = ("train_dataloader", "train_cfg", "optim_wrapper")
+TESTING = ("test_dataloader", "test_cfg", "test_evaluator")
 
 
 def load_config(args: argparse.Namespace) -> Config:
@@ -76,15 +80,31 @@ def prepare_training(config: Config, resume: str | None) -> None:
             checkpoint if there is one, a path continues from that checkpoint.
 
     Raises:
-        UserError: There is nothing for the discriminator to distil, or a new training would overwrite an
-            earlier one.
+        UserError: The config is for evaluation only, there is nothing for the discriminator to distil, or a
+            new training would overwrite an earlier one.
     """
+    check_sections(config, TRAINING, "training")
     check_teacher(config)
     if resume is None:
         _spare_earlier_training(Path(config.work_dir))
         return
     config.resume = True
     config.load_from = None if resume == "auto" else resume
+
+
+def check_sections(config: Config, names: Sequence[str], use: str) -> None:
+    """Refuse a config that lacks what a use of it needs.
+
+    Args:
+        config: The config.
+        names: Its sections.
+        use: What it is used for.
+
+    Raises:
+        UserError: If one of them is missing or None.
+    """
+    if missing := [name for name in names if not config.get(name)]:
+        raise UserError(f"config {config.filename}: got no {', '.join(missing)}, wanted them for {use}")
 
 
 def _spare_earlier_training(folder: Path) -> None:
@@ -143,7 +163,11 @@ def run_test(runner: Runner) -> dict[str, float]:
 
     Returns:
         The value of each metric.
+
+    Raises:
+        UserError: If its config has no test section.
     """
+    check_sections(runner.cfg, TESTING, "evaluation")
     keeper = _MetricsKeeper()
     runner.register_hook(keeper, priority="LOWEST")
     runner.test()

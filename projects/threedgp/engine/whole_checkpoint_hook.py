@@ -102,6 +102,8 @@ class WholeCheckpointHook(CheckpointHook):
         if runner._resume:
             check_resumable(model.state_dict(), checkpoint, name, strict)
         if getattr(model, "num_classes", None):
+            # A model of the toolkit cannot be told to be lenient, and its weights may know classes by other names.
+            strict = getattr(model, "strict_load", False)
             check_classes(stored_class_names(checkpoint), present_classes(runner), name, strict)
 
     def _save_checkpoint_with_step(self, runner: Runner, step: int, meta: dict) -> None:
