@@ -1,7 +1,7 @@
 # The toolkit's ADM at 256 x 256 (with classifier guidance, the paper's row), evaluated as 3DGP is.
 #   python tools/test.py configs/adm_imagenet256.py CHECKPOINT --data-root data/imagenet/train
 # CHECKPOINT: the toolkit's weights (docs/systems/twod.md). Without guidance: model.classifier=None.
-# The toolkit's config would compare with reals of 64 x 64, and its model's samples are not images in [0, 255].
+# The toolkit's config would compare with reals of 64 x 64, and its model's samples are no images in [0, 255].
 _base_ = "mmagic::guided_diffusion/adm-g_ddim25_8xb32_imagenet-256x256.py"
 
 custom_imports = dict(imports=["projects.threedgp"], allow_failed_imports=False)

@@ -1,4 +1,4 @@
-# The toolkit's BigGAN-deep at 256 x 256, trained and evaluated as 3DGP is: on the same reals, by the same metrics.
+# The toolkit's BigGAN-deep at 256 x 256, trained and evaluated as 3DGP is: same reals, same metrics.
 #   python tools/test.py configs/biggan_imagenet256.py CHECKPOINT --data-root data/imagenet/train
 # CHECKPOINT: the toolkit's weights (docs/systems/twod.md), or an iter_*.pth of a training with this config.
 _base_ = "mmagic::biggan/biggan-deep_cvt-hugging-face_rgb_imagenet1k-256x256.py"
@@ -12,7 +12,7 @@ _sizes = dict(
     sn_style="torch",
     act_cfg=dict(type="ReLU", inplace=True),
 )
-# Restated without the toolkit's `init_cfg`, which neither network takes: theirs is `init_type`, orthogonal too.
+# Restated without the toolkit's `init_cfg`, which neither network takes (theirs is `init_type`, orthogonal too).
 model = dict(
     # The toolkit's batches have labels (n, 1), which its projection discriminator would broadcast to (n, n).
     data_preprocessor=dict(type="FlatLabelPreprocessor"),

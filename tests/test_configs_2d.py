@@ -129,5 +129,5 @@ def test_adm_is_evaluated_from_weights(tmp_path, data):
 
 def test_adm_is_not_trained(tmp_path, data):
     arguments = ["--data-root", data, "--work-dir", str(tmp_path)]
-    with pytest.raises(UserError, match="adm_imagenet256.py: got no train_dataloader, train_cfg, optim_wr"):
+    with pytest.raises(UserError, match=r"adm_imagenet256\.py: got no train_dataloader, train_cfg, optim_wr"):
         train.main([str(CONFIGS / "adm_imagenet256.py"), *arguments])

@@ -23,7 +23,6 @@ from .console import ConsoleRunner, ProgressHook
 from .dependent_settings import check_teacher
 from .run_config import merge_options, owners_of_data_root, read_config, redirect_data_root, stored_config
 
-
 TRAINING = ("train_dataloader", "train_cfg", "optim_wrapper")
 TESTING = ("test_dataloader", "test_cfg", "test_evaluator")
 

@@ -102,7 +102,7 @@ class WholeCheckpointHook(CheckpointHook):
         if runner._resume:
             check_resumable(model.state_dict(), checkpoint, name, strict)
         if getattr(model, "num_classes", None):
-            # A model of the toolkit cannot be told to be lenient, and its weights may know classes by other names.
+            # A model of the toolkit has no such option, and its weights may call the classes otherwise.
             strict = getattr(model, "strict_load", False)
             check_classes(stored_class_names(checkpoint), present_classes(runner), name, strict)
 
