@@ -12,7 +12,7 @@ _sizes = dict(
     sn_style="torch",
     act_cfg=dict(type="ReLU", inplace=True),
 )
-# Restated without the toolkit's `init_cfg`, which neither network takes (theirs is `init_type`, orthogonal too).
+# Restated without the toolkit's `init_cfg`, which neither network takes; they begin orthogonal anyway.
 model = dict(
     # The toolkit's batches have labels (n, 1), which its projection discriminator would broadcast to (n, n).
     data_preprocessor=dict(type="FlatLabelPreprocessor"),

@@ -9,7 +9,8 @@ from .cameras import (
     CameraSlopeRegularizer,
 )
 from .depth_adaptor import DepthAdaptor
-from .discriminators import DistilledDiscriminator, ThreeDGPDiscriminator
+from .diff_augment import DiffAugment
+from .discriminators import DistilledDiscriminator, ProjectedDiscriminator, ThreeDGPDiscriminator
 from .fields import TriPlaneField
 from .generator import CameraBatch, GeneratorInput, GeneratorOutput, Mixing, ThreeDGPGenerator
 from .losses import KnowledgeDistillationLoss, R1Regularizer, ThreeDGPAdversarialLoss
@@ -29,12 +30,14 @@ __all__ = [
     "CameraPrior",
     "CameraSlopeRegularizer",
     "DepthAdaptor",
+    "DiffAugment",
     "DistilledDiscriminator",
     "GeneratorInput",
     "GeneratorOutput",
     "KnowledgeDistillationLoss",
     "Mixing",
     "PatchSampler",
+    "ProjectedDiscriminator",
     "R1Regularizer",
     "Radiance",
     "Sampling",

@@ -38,7 +38,7 @@ class R1Regularizer(nn.Module):
         return 0.0002 * image_size**2 / batch_size if self.gamma == "auto" else float(self.gamma)
 
     def forward(
-        self, logits: Float[Tensor, " n"], images: Sequence[Float[Tensor, "n c h w"]], gamma: float
+        self, logits: Float[Tensor, "*n"], images: Sequence[Float[Tensor, "n c h w"]], gamma: float
     ) -> Float[Tensor, " n"]:
         """Return gamma / 2 ||d logit / d images||^2 per sample.
 
