@@ -3,13 +3,15 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from mmagic.registry import MODELS
 from mmengine.registry import init_default_scope
 
+from projects.threedgp.engine.checkpoint_loading import read_checkpoint
 from projects.threedgp.engine.config_check import check_config
-from projects.threedgp.engine.run_config import merge_options, read_config
+from projects.threedgp.engine.run_config import merge_options, read_config, stored_config
 from projects.threedgp.errors import UserError
 from tests import tiny_runs
 from tests.stand_ins import save_inception_stand_in
@@ -37,6 +39,34 @@ ADM = [
     *("model.classifier.attention_resolutions=(2,)", "model.classifier.num_res_blocks=1"),
     *("model.classifier.num_head_channels=8", "model.num_inference_steps=2"),
 ]
+
+
+STYLEGAN2 = [
+    *(
+        "model.generator.out_size=16",
+        "model.generator.style_channels=16",
+        "model.discriminator.image_size=16",
+    ),
+    *("train_cfg.total_kimg=0.008", "train_cfg.val_interval_kimg=None", "val_cfg=None"),
+    *("val_dataloader=None", "val_evaluator=None", "default_hooks.checkpoint.save_best=None"),
+    *(
+        "train_dataloader.batch_size=4",
+        "train_dataloader.num_workers=0",
+        "train_dataloader.dataset.resolution=16",
+    ),
+    *("default_hooks.logger.interval=1", "default_hooks.evaluation.check_test=False"),
+]
+NARROW = ["model.discriminator.cbase=128", "model.discriminator.cmax=16"]
+# Random weights stand in for a pretrained network.
+PROJECTED = [
+    *("model.discriminator.network=test_resnet", "model.discriminator.pretrained=False"),
+    *(
+        "model.discriminator.input_size=64",
+        "model.discriminator.width=8",
+        "model.discriminator.mixed_width=4",
+    ),
+]
+PROJECTED_TOY = ["model.discriminator.checkpoint=None"]
 
 
 def parameters_of(name: str) -> dict[str, int]:
@@ -131,3 +161,70 @@ def test_adm_is_not_trained(tmp_path, data):
     arguments = ["--data-root", data, "--work-dir", str(tmp_path)]
     with pytest.raises(UserError, match=r"adm_imagenet256\.py: got no train_dataloader, train_cfg, optim_wr"):
         train.main([str(CONFIGS / "adm_imagenet256.py"), *arguments])
+
+
+def write_table(path: Path, data_root: str, width: int) -> None:
+    """Write random features, as compute_features.py writes a teacher's."""
+    root = Path(data_root)
+    names = sorted(str(p.relative_to(root)) for p in root.glob("*/*.png") if "_depth" not in p.name)
+    np.save(path, np.random.default_rng(0).normal(size=(len(names), width)).astype(np.float32))
+    path.with_suffix(".txt").write_text("\n".join(names) + "\n")
+
+
+def trained(name: str, run: Path, data: str, options: list[str]) -> tuple[dict, set[str]]:
+    """Train two iterations by command; return the config in the checkpoint, and what was logged."""
+    train.main(
+        [str(CONFIGS / f"{name}.py"), "--data-root", data, "--work-dir", str(run), "--cfg-options", *options]
+    )
+    checkpoint = read_checkpoint(run / "iter_2.pth")
+    logged = set(json.loads(next(run.glob("*/vis_data/scalars.json")).read_text().splitlines()[0]))
+    return stored_config(checkpoint, str(run / "iter_2.pth")), logged
+
+
+@pytest.mark.parametrize(
+    ("option", "width", "is_distilled"),
+    [
+        ("model.distillation=None", None, False),
+        ("model.distillation.form=l2", 2048, True),
+        ("model.distillation.form=kl", 2048, True),
+        ("train_dataloader.dataset.features=../clip.npy", 768, True),
+    ],
+    ids=["none", "l2", "kl", "clip"],
+)
+def test_an_arm_of_the_study_of_convergence_is_one_option(tmp_path, data, option, width, is_distilled):
+    write_table(tmp_path / "resnet50.npy", data, 2048)
+    write_table(tmp_path / "clip.npy", data, 768)
+    options = [*STYLEGAN2, *NARROW, option]
+    config, logged = trained("stylegan2_imagenet128", tmp_path / "run", data, options)
+    assert config.model.discriminator.feature_dim == width
+    assert ("loss_kd" in logged) == is_distilled
+    assert {"loss_r1_gp", "loss_path_regular", "kimg"} <= logged
+
+
+@pytest.mark.filterwarnings("ignore:.*random weights")
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("projected_stylegan2_imagenet128", [*STYLEGAN2, *PROJECTED]),
+        ("projected_stylegan2_toy32", [*STYLEGAN2, *PROJECTED_TOY]),
+    ],
+)
+def test_stylegan2_trains_against_frozen_features(tmp_path, data, name, options):
+    _, logged = trained(name, tmp_path / "run", data, options)
+    assert {"loss_disc", "loss_gen"} <= logged and not {"loss_r1_gp", "loss_kd"} & logged
+
+
+@pytest.mark.filterwarnings("ignore:.*random weights")
+def test_3dgp_trains_against_frozen_features_of_colour_and_depth(tmp_path, data):
+    options = [
+        *(*PROJECTED_TOY, f"model.num_classes={CLASSES}", "train_cfg.total_kimg=0.008"),
+        *("train_dataloader.batch_size=4", "train_dataloader.num_workers=0", "val_cfg=None"),
+        *("val_dataloader=None", "val_evaluator=None", "default_hooks.checkpoint.save_best=None"),
+        *("default_hooks.logger.interval=1", "default_hooks.evaluation.check_test=False"),
+    ]
+    config, logged = trained("projected_3dgp_toy32", tmp_path / "run", data, options)
+    assert {"loss_g_adv", "loss_d_adv"} <= logged and not {"loss_d_r1", "loss_d_kd"} & logged
+    state = read_checkpoint(tmp_path / "run" / "iter_2.pth")["state_dict"]
+    # The features of colour and depth of four stages, mixed.
+    channels = [state[f"discriminator.mixing.across_channels.{i}.weight"].shape[1] for i in range(4)]
+    assert channels == [64, 96, 384, 192] and config.model.r1 is None

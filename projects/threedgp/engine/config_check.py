@@ -52,6 +52,12 @@ def check_config(config: Config) -> None:
             raise UserError(f"{place}: {node['type']} takes no {unknown!r}{_like(unknown, names)}")
 
 
+def takes(node: Mapping[str, Any], key: str) -> bool:
+    """Whether the component that a dictionary describes takes a key."""
+    taken = [_parameters(candidate) for candidate in _find(node.get("type"))]
+    return any(names is None or key in names for names in taken)
+
+
 def default_part(owner: Mapping[str, Any], name: str, place: str) -> dict[str, Any]:
     """The config that a component uses for one of its parts by default.
 
