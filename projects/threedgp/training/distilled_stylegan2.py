@@ -32,6 +32,8 @@ class DistilledStyleGAN2(StyleGAN2):
         **kwargs: As of the toolkit's ``StyleGAN2``.
     """
 
+    mean_path_length: Tensor
+
     def __init__(
         self,
         *args: Any,
