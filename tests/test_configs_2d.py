@@ -1,4 +1,4 @@
-"""The 2D systems: full size they are what they should be, at reduced size their commands run."""
+"""The 2D systems and the arms of ablations: full size they are what they should be, reduced they run."""
 
 import json
 from pathlib import Path
@@ -8,12 +8,13 @@ import pytest
 import torch
 from mmagic.registry import MODELS
 from mmengine.registry import init_default_scope
+from mmengine.runner import Runner
 
 from projects.threedgp.engine.checkpoint_loading import read_checkpoint
 from projects.threedgp.engine.config_check import check_config
 from projects.threedgp.engine.run_config import merge_options, read_config, stored_config
 from projects.threedgp.errors import UserError
-from tests import tiny_runs
+from tests import test_configs, tiny_runs
 from tests.stand_ins import save_inception_stand_in
 from tools import test, train
 
@@ -228,3 +229,18 @@ def test_3dgp_trains_against_frozen_features_of_colour_and_depth(tmp_path, data)
     # The features of colour and depth of four stages, mixed.
     channels = [state[f"discriminator.mixing.across_channels.{i}.weight"].shape[1] for i in range(4)]
     assert channels == [64, 96, 384, 192] and config.model.r1 is None
+
+
+@pytest.mark.parametrize(
+    ("option", "adapted"),
+    [("num_layers=0", 0.0), ("identity_prob=0.5", 0.5), ("identity_prob=0.0", 1.0)],
+    ids=["p=0", "p=0.5", "p=1"],
+)
+def test_an_arm_of_the_adaptors_ablation_on_dogs_is_one_option(tmp_path, data, option, adapted):
+    config = test_configs.reduced(CONFIGS / "3dgp_sdip_dogs256.py", data, tmp_path / option)
+    merge_options(config, [f"model.generator.depth_adaptor.{option}"])
+    runner = Runner.from_cfg(config)
+    runner.train()
+    assert runner.iter == 2
+    unadapted = runner.model.generator.depth_adaptor.selection_probs(kimg=1.0)[0].item()
+    assert 1 - unadapted == pytest.approx(adapted)
