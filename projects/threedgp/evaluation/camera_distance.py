@@ -81,7 +81,7 @@ class CameraDistance(SampledMetric):
     ``.txt`` names them (lines ``<class>/<image>``); classes are counted in the order of their names. That
     adds ``<field>_of_<class>``, the distance of each class, and ``<field>_correlation`` between the classes'
     given and learned means: 1 if the model finds which classes have the larger field of view, though images
-    leave its scale free. It is nan where all means are equal.
+    leave its scale free. It says nothing where the given means hardly differ, and is nan where they do not.
 
     A sample differs from the distribution that it was drawn from: compare values of the same ``fake_nums``
     only, the more so within classes, among which they are divided.
