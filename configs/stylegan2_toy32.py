@@ -1,7 +1,6 @@
 # The toolkit's 2D StyleGAN2 on the procedural scenes of 3dgp_toy32.py, with a classifier distilled into its
 # discriminator: what tools/studies compares with and without distillation. The arms are options:
-#   model.distillation.form=l2 (as here), model.distillation.form=kl, or none:
-#   model.distillation=None model.discriminator.feature_dim=None train_dataloader.dataset.features=None
+#   model.distillation.form=l2 (as here), model.distillation.form=kl, or none: model.distillation=None
 _base_ = ["3dgp_toy32.py"]
 
 custom_imports = dict(

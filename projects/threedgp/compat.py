@@ -193,7 +193,9 @@ def silence_harmless_warnings() -> None:
     # Configs ask for pinned memory for the sake of GPUs; without one torch does without.
     warnings.filterwarnings("ignore", "'pin_memory' argument is set as true but no accelerator is found")
     # torch's own tracing, asked for by metrics that load TorchScript networks.
-    warnings.filterwarnings("ignore", r".*torch\.jit\.\w+. is deprecated", DeprecationWarning)
+    warnings.filterwarnings("ignore", r".*torch\.jit\.\w+. is deprecated")
+    # The toolkit's BigGAN-deep, whose checkpoints have that bias.
+    warnings.filterwarnings("ignore", "Unnecessary conv bias before batch/instance norm")
 
 
 silence_harmless_warnings()

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 from mmagic.registry import METRICS
+from torch.utils.data import TensorDataset
 
 from projects.threedgp.rendering import CAMERA_FIELDS
 
@@ -144,3 +145,63 @@ def test_unknown_fields_are_refused(tmp_path, fields):
     np.save(tmp_path / "cameras.npy", spread())
     with pytest.raises(ValueError, match=r"fields: got .*, wanted a list out of \('yaw', 'pitch'"):
         build(tmp_path / "cameras.npy", fields=fields)
+
+
+def own(tmp_path, given: dict[str, np.ndarray], learned: list[np.ndarray]) -> dict[str, float]:
+    """Distances where each class has its own cameras; those that are learned come by label."""
+    names = "".join(f"{name}/{i}.png\n" for name, cameras in given.items() for i in range(len(cameras)))
+    (tmp_path / "cameras.txt").write_text(names)
+    np.save(tmp_path / "cameras.npy", np.concatenate(list(given.values())))
+    total = sum(map(len, learned))
+    config = dict(type="CameraDistance", cameras=str(tmp_path / "cameras.npy"), prefix="cam")
+    metric = METRICS.build(config | dict(own_cameras=True, fake_nums=total))
+    for label, cameras in enumerate(learned):
+        samples = [dict(camera=row, gt_label=dict(label=torch.tensor([label]))) for row in cameras]
+        metric.process({}, samples)
+    return {key.removeprefix("cam/"): value for key, value in metric.evaluate().items()}
+
+
+def test_classes_with_cameras_of_their_own_are_compared_with_those(tmp_path):
+    # The file has them in another order than that of their names, which is that of the labels.
+    given = {"b": spread(fov_deg=(30, 30)), "a": spread(fov_deg=(20, 20))}
+    learned = [torch.from_numpy(spread(fov_deg=(fov, fov))) for fov in (22, 31)]
+    values = own(tmp_path, given, learned)
+    assert values["fov_deg_of_a"] == pytest.approx(2) and values["fov_deg_of_b"] == pytest.approx(1)
+    assert values["fov_deg_in_class"] == pytest.approx(1.5)
+    # All together: half are 2 off, the others 1.
+    assert values["fov_deg"] == pytest.approx(1.5)
+
+
+@pytest.mark.parametrize(
+    ("learned", "expected"), [((10, 12, 14), 1), ((14, 12, 10), -1), ((9, 9, 9), np.nan)]
+)
+def test_whether_larger_fields_of_view_are_found_whatever_their_scale(tmp_path, learned, expected):
+    given = {name: spread(fov_deg=(fov, fov)) for name, fov in (("a", 20), ("b", 30), ("c", 40))}
+    values = own(tmp_path, given, [torch.from_numpy(spread(fov_deg=(fov, fov))) for fov in learned])
+    assert values["fov_deg_correlation"] == pytest.approx(expected, nan_ok=True)
+
+
+def test_own_cameras_need_the_images_of_the_cameras(tmp_path):
+    np.save(tmp_path / "cameras.npy", spread())
+    config = dict(type="CameraDistance", cameras=str(tmp_path / "cameras.npy"), own_cameras=True)
+    with pytest.raises(FileNotFoundError, match=r"cameras\.txt', wanted 200 lines <class>/<image>"):
+        METRICS.build(config)
+    (tmp_path / "cameras.txt").write_text("a/1.png\n" * 3)
+    with pytest.raises(ValueError, match="got 3 lines in"):
+        METRICS.build(config)
+
+
+def test_own_cameras_of_other_classes_than_the_data_are_refused(tmp_path):
+    np.save(tmp_path / "cameras.npy", spread()[:2])
+    (tmp_path / "cameras.txt").write_text("a/1.png\nb/2.png\n")
+    metric = METRICS.build(
+        dict(type="CameraDistance", cameras=str(tmp_path / "cameras.npy"), own_cameras=True, prefix="cam")
+    )
+    data, sample = TensorDataset(torch.zeros(1)), dict(camera=torch.zeros(8))
+    data.metainfo = dict(classes=("a", "b"))
+    metric.check(torch.nn.Identity(), data, [sample])
+    data.metainfo = dict(classes=("a", "c"))
+    with pytest.raises(
+        ValueError, match=r"cameras of the classes \['a', 'b'\], wanted those of the data: \['a', 'c'\]"
+    ):
+        metric.check(torch.nn.Identity(), data, [sample])

@@ -2,6 +2,7 @@
 
 Example:
     python tools/data/make_toy_scenes.py data/toy64 --num 20000 --resolution 64 --seed 0
+    python tools/data/make_toy_scenes.py data/controlled32 --num 8192 --resolution 32 --controlled
 
 OUT/train/<class>/<name>.png        the image, 8-bit RGB
 OUT/train/<class>/<name>_depth.png  its depth as a monocular estimator would see it, 16-bit
@@ -21,6 +22,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from projects.threedgp.errors import user_errors
 from projects.threedgp.scenes import (
+    CLASSES,
+    CONTROLLED,
     DEPTH_KINDS,
     Distribution,
     ToyDataset,
@@ -53,6 +56,7 @@ def main(argv: Sequence[str] | None = None) -> None:
             far=args.far,
             failure_rate=args.failure_rate,
             inexactness=args.inexactness,
+            of_class=_of_class(args),
             **{name: _distribution(args, name) for name in DISTRIBUTIONS},
         )
         dataset = ToyDataset(args.num, args.resolution, args.seed, args.depth, settings)
@@ -78,6 +82,16 @@ def build_parser() -> argparse.ArgumentParser:
         parser.add_argument(
             _flag(name), default=shown, metavar="DIST", help=f"{text} (default {shown}); {WANTED}"
         )
+    parser.add_argument(
+        "--controlled", action="store_true", help="a field of view and cameras of its own for each class"
+    )
+    parser.add_argument(
+        "--of-class",
+        nargs="+",
+        default=[],
+        metavar="CLASS.NAME=DIST",
+        help="one of these distributions for one class only, such as torus.fov=constant:20",
+    )
     parser.add_argument("--near", type=float, default=default.near, help="depth stored as 0")
     parser.add_argument("--far", type=float, default=default.far, help="depth stored as 65535")
     parser.add_argument(
@@ -92,6 +106,23 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--workers", type=int, default=os.cpu_count(), help="processes")
     parser.add_argument("--overwrite", action="store_true", help="replace a data set made by this tool")
     return parser
+
+
+def _of_class(args: argparse.Namespace) -> dict[str, dict[str, Distribution]]:
+    """The distributions of single classes: those of the controlled set, if it is wanted, then those named."""
+    chosen = {name: dict(own) for name, own in CONTROLLED.items()} if args.controlled else {}
+    for text in args.of_class:
+        place, _, value = text.partition("=")
+        class_name, _, name = place.partition(".")
+        if class_name not in CLASSES or name not in DISTRIBUTIONS:
+            raise ValueError(
+                f"--of-class: got {text!r}, wanted CLASS.NAME=DIST with CLASS out of {', '.join(CLASSES)} "
+                f"and NAME out of {', '.join(DISTRIBUTIONS)}"
+            )
+        low, high, _ = DISTRIBUTIONS[name]
+        own = parse_distribution(value, f"--of-class {place}", low, high)
+        chosen.setdefault(class_name, {})[name] = own
+    return chosen
 
 
 def _distribution(args: argparse.Namespace, name: str) -> Distribution:

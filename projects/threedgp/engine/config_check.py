@@ -15,6 +15,10 @@ from ..errors import UserError
 
 SECTIONS = frozenset(inspect.signature(Runner.__init__).parameters) - {"self"}
 KEYS_OF_THE_TOOLKIT = frozenset({"type", "_scope_", "_delete_"})
+KEYS_OF_THE_OWNER = {"ema_config": frozenset({"start_iter"})}
+"""What the toolkit's GANs take out of a part's config themselves, by the name of the part."""
+NOT_COMPONENTS = frozenset({"init_cfg", "vis_kwargs_list"})
+"""Parts of the toolkit's configs whose `type` names a method of their owner."""
 
 
 def check_option(config: Config, key: str) -> None:
@@ -41,10 +45,17 @@ def check_config(config: Config) -> None:
             hint = _like(node["type"], every)
             raise UserError(f"{place}.type: got {node['type']!r}, which nothing is registered as{hint}")
         taken = [_parameters(candidate) for candidate in candidates]
-        if not any(names is None or set(node) <= names | KEYS_OF_THE_TOOLKIT for names in taken):
+        others = KEYS_OF_THE_TOOLKIT | KEYS_OF_THE_OWNER.get(place.rpartition(".")[2], frozenset())
+        if not any(names is None or set(node) <= names | others for names in taken):
             names = taken[0] or set()
-            unknown = sorted(set(node) - names - KEYS_OF_THE_TOOLKIT)[0]
+            unknown = sorted(set(node) - names - others)[0]
             raise UserError(f"{place}: {node['type']} takes no {unknown!r}{_like(unknown, names)}")
+
+
+def takes(node: Mapping[str, Any], key: str) -> bool:
+    """Whether the component that a dictionary describes takes a key."""
+    taken = [_parameters(candidate) for candidate in _find(node.get("type"))]
+    return any(names is None or key in names for names in taken)
 
 
 def default_part(owner: Mapping[str, Any], name: str, place: str) -> dict[str, Any]:
@@ -66,7 +77,7 @@ def default_part(owner: Mapping[str, Any], name: str, place: str) -> dict[str, A
 
 
 def typed_nodes(node: Any, place: str = "") -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """Every dictionary with a ``type`` that is a name, with its place in the config."""
+    """Every dictionary with a ``type`` that names a component, with its place in the config."""
     if isinstance(node, Mapping):
         if isinstance(node.get("type"), str):
             yield place, node
@@ -74,7 +85,8 @@ def typed_nodes(node: Any, place: str = "") -> Iterator[tuple[str, Mapping[str, 
     else:
         items = enumerate(node) if isinstance(node, list | tuple) else ()
     for key, child in items:
-        yield from typed_nodes(child, f"{place}.{key}" if place else str(key))
+        if key not in NOT_COMPONENTS:
+            yield from typed_nodes(child, f"{place}.{key}" if place else str(key))
 
 
 def _registries() -> list[Registry]:

@@ -9,11 +9,13 @@ import torch
 from mmengine.config import Config
 
 from ..errors import UserError, blame
+from .config_check import takes
 
 NOTHING_TO_DISTIL = (
     "model.distillation: nothing to distil, wanted train_dataloader.dataset.features=FILE (see "
     "tools/data/compute_features.py) or model.teacher.type=TimmTeacher"
 )
+DISTILLED = ("ThreeDGP", "DistilledStyleGAN2")
 EVALUATORS = ("val_evaluator", "test_evaluator")
 # What options begin with, the setting of the model that they do nothing without, and what sets it.
 SERVED = {
@@ -22,6 +24,7 @@ SERVED = {
     "train_dataloader.dataset.features": (None, "distillation", "model.distillation.weight=1.0"),
 }
 PATCH_DISCRIMINATORS = (None, "ThreeDGPDiscriminator")
+TABLE, WIDTH = "train_dataloader.dataset.features", "model.discriminator.feature_dim"
 LOADERS = ("train_dataloader", "val_dataloader", "test_dataloader")
 
 
@@ -40,9 +43,12 @@ def settle(config: Config, chosen: Collection[str] = ()) -> None:
         if loader.get("num_workers") == 0:
             loader.update(persistent_workers=False)
             loader.pop("prefetch_factor", None)
-    if (config.get("model") or {}).get("type") == "ThreeDGP":
+    model = config.get("model") or {}
+    if model.get("type") == "ThreeDGP":
         _refuse_idle(config, chosen)
         _settle_model(config, chosen)
+    if model.get("type") in DISTILLED:
+        _settle_distillation(model, _dataset(config, "train_dataloader"), chosen)
 
 
 def _refuse_idle(config: Config, chosen: Collection[str]) -> None:
@@ -77,17 +83,24 @@ def _settle_model(config: Config, chosen: Collection[str]) -> None:
         for evaluator in EVALUATORS:
             for metric in (config.get(evaluator) or {}).get("metrics", []):
                 metric["sample_model"] = "orig"
+
+
+def _settle_distillation(model: Any, train: dict, chosen: Collection[str]) -> None:
+    discriminator = model.get("discriminator") or {}
     if model.get("distillation", True) is None:
-        model.teacher = train["features"] = discriminator["feature_dim"] = None
-    elif model.get("discriminator") and train:
+        model.teacher = train["features"] = None
+        if takes(discriminator, "feature_dim"):
+            discriminator["feature_dim"] = None
+    elif train and takes(discriminator, "feature_dim"):
         _settle_teacher(model, train, chosen)
 
 
 def _settle_teacher(model: Any, train: dict, chosen: Collection[str]) -> None:
     teacher = model.get("teacher")
-    if teacher is not None and "train_dataloader.dataset.features" not in chosen:
+    if teacher is not None and TABLE not in chosen:
         train["features"] = None
-    if model.discriminator.get("feature_dim", True) is None:
+    is_new = TABLE in chosen or any(name.startswith("model.teacher.") for name in chosen)
+    if model.discriminator.get("feature_dim", True) is None or (is_new and WIDTH not in chosen):
         model.discriminator.feature_dim = _table_width(train) if teacher is None else _teacher_width(teacher)
 
 

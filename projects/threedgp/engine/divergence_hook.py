@@ -111,7 +111,8 @@ class DivergenceHook(Hook):
             Diverged: If there is an alarm, in all processes alike.
         """
         logs = outputs if isinstance(outputs, Mapping) else {}
-        values = {name: float(value) for name, value in logs.items()}
+        # The toolkit's models log losses with their graphs.
+        values = {name: float(torch.as_tensor(value).detach()) for name, value in logs.items()}
         self._recent.update(broken_values(values))
         self._iterations += 1
         alarm = self.watch.look(values)

@@ -19,7 +19,7 @@ class LabelDistributionHook(Hook):
     priority = "HIGH"
 
     def before_train(self, runner: Runner) -> None:
-        """Copy the frequencies; do nothing for a model without classes.
+        """Copy the frequencies; do nothing for a model without classes, or that draws them in its own way.
 
         Args:
             runner: The runner.
@@ -29,7 +29,7 @@ class LabelDistributionHook(Hook):
             TypeError: If the dataset does not know its frequencies.
         """
         model: ThreeDGP = unwrap(runner.model)
-        if not model.num_classes:
+        if not getattr(model, "num_classes", None) or not hasattr(model, "label_distribution"):
             return
         dataset = runner.train_dataloader.dataset
         if not hasattr(dataset, "label_distribution"):

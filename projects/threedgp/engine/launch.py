@@ -4,7 +4,7 @@ import argparse
 import json
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,9 @@ from .console import ConsoleRunner, ProgressHook
 from .preemption_hook import end_with_launcher
 from .run_config import merge_options, owners_of_data_root, read_config, redirect_data_root, stored_config
 from .training_check import check_training
+
+TRAINING = ("train_dataloader", "train_cfg", "optim_wrapper")
+TESTING = ("test_dataloader", "test_cfg", "test_evaluator")
 
 
 def load_config(args: argparse.Namespace) -> Config:
@@ -79,9 +82,10 @@ def prepare_training(config: Config, resume: str | None, overwrite: bool = False
         overwrite: Remove the checkpoints of an earlier training in the folder.
 
     Raises:
-        UserError: Data and model do not fit, a new training would overwrite an earlier one, or another run is
-            in the folder.
+        UserError: The config is for evaluation only, data and model do not fit, a new training would overwrite
+            an earlier one, or another run is in the folder.
     """
+    check_sections(config, TRAINING, "training")
     check_training(config)
     work_folder.claim(config.work_dir)
     if resume is None:
@@ -89,6 +93,21 @@ def prepare_training(config: Config, resume: str | None, overwrite: bool = False
         return
     config.resume = True
     config.load_from = None if resume == "auto" else resume
+
+
+def check_sections(config: Config, names: Sequence[str], use: str) -> None:
+    """Refuse a config that lacks what a use of it needs.
+
+    Args:
+        config: The config.
+        names: Its sections.
+        use: What it is used for.
+
+    Raises:
+        UserError: If one of them is missing or None.
+    """
+    if missing := [name for name in names if not config.get(name)]:
+        raise UserError(f"config {config.filename}: got no {', '.join(missing)}, wanted them for {use}")
 
 
 def join_processes(config: Config, launcher: str, local_rank: int | None = None) -> None:
@@ -140,7 +159,11 @@ def run_test(runner: Runner) -> dict[str, float]:
 
     Returns:
         The value of each metric.
+
+    Raises:
+        UserError: If its config has no test section.
     """
+    check_sections(runner.cfg, TESTING, "evaluation")
     keeper = _MetricsKeeper()
     runner.register_hook(keeper, priority="LOWEST")
     runner.test()

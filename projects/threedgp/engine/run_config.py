@@ -90,8 +90,8 @@ def _switch_on(config: Config, key: str) -> None:
 def redirect_data_root(config: Config, data_root: str) -> None:
     """Point every dataset in the loaders and the metrics of a config at one folder.
 
-    Files of the metrics that lie beside the old folder, such as the scenes' true cameras, are looked for
-    beside the new one; what is not there stays, with a warning.
+    Files of the metrics and the model that lie beside the old folder, such as the scenes' true cameras or
+    teacher, are looked for beside the new one; what is not there stays, with a warning.
 
     Args:
         config: The config; changed in place.
@@ -107,7 +107,7 @@ def redirect_data_root(config: Config, data_root: str) -> None:
     for owner in found:
         owner["data_root"] = data_root
     new_parent = os.path.dirname(os.path.normpath(data_root))
-    for section in EVALUATORS:
+    for section in ("model", *EVALUATORS):
         for old_parent in filter(None, old_parents):
             _redirect_files(config.get(section), section, old_parent, new_parent)
 

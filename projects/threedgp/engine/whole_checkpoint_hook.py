@@ -105,6 +105,8 @@ class WholeCheckpointHook(CheckpointHook):
         if runner._resume:
             check_resumable(model.state_dict(), checkpoint, name, strict)
         if getattr(model, "num_classes", None):
+            # A model of the toolkit has no such option, and its weights may call the classes otherwise.
+            strict = getattr(model, "strict_load", False)
             check_classes(stored_class_names(checkpoint), present_classes(runner), name, strict)
 
     def _save_checkpoint_with_step(self, runner: Runner, step: int, meta: dict) -> None:

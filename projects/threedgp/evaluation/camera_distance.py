@@ -9,6 +9,8 @@ import torch
 from jaxtyping import Float
 from mmagic.registry import METRICS
 from scipy.stats import wasserstein_distance
+from torch import nn
+from torch.utils.data import Dataset
 
 from ..rendering import CAMERA_FIELDS
 from .sampled_metric import Labelled, SampledMetric, by_class
@@ -41,6 +43,27 @@ def load_cameras(path: str) -> Float[np.ndarray, "n 8"]:
     return cameras.astype(np.float64)
 
 
+def load_classes(path: str, count: int) -> np.ndarray:
+    """Load the class of each camera: the first folder of its image in the ``.txt`` file of the same name.
+
+    Args:
+        path: The file of the cameras.
+        count: Number of cameras.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If it has another number of lines, or one without a folder.
+    """
+    file = Path(path).expanduser().with_suffix(".txt")
+    wanted = f"{count} lines <class>/<image>"
+    if not file.is_file():
+        raise FileNotFoundError(f"cameras: no file {str(file)!r}, wanted {wanted} for own_cameras")
+    lines = file.read_text(encoding="utf-8").splitlines()
+    if len(lines) != count or any("/" not in line for line in lines):
+        raise ValueError(f"cameras: got {len(lines)} lines in {str(file)!r}, wanted {wanted}")
+    return np.array([line.partition("/")[0] for line in lines])
+
+
 @METRICS.register_module()
 class CameraDistance(SampledMetric):
     """Wasserstein-1 distance between posterior cameras and given ones, in the unit of each field.
@@ -54,12 +77,19 @@ class CameraDistance(SampledMetric):
     form one class; classes of one camera are left out, and the two are nan if no other is left. Angles are
     compared on the line: yaws of pi and -pi are 2 pi apart.
 
+    With ``own_cameras`` a class is compared with the given cameras of that class, as the file's neighbour
+    ``.txt`` names them (lines ``<class>/<image>``); classes are counted in the order of their names. That
+    adds ``<field>_of_<class>``, the distance of each class, and ``<field>_correlation`` between the classes'
+    given and learned means: 1 if the model finds which classes have the larger field of view, though images
+    leave its scale free. It says nothing where the given means hardly differ, and is nan where they do not.
+
     A sample differs from the distribution that it was drawn from: compare values of the same ``fake_nums``
     only, the more so within classes, among which they are divided.
 
     Args:
-        cameras: File of the given cameras, see ``load_cameras``; they are those of every class.
+        cameras: File of the given cameras, see ``load_cameras``; of every class, but for ``own_cameras``.
         fields: Names out of ``CAMERA_FIELDS``; angles in radians, ``fov_deg`` in degrees.
+        own_cameras: Whether each class has given cameras of its own.
         fake_nums: Posterior cameras, over all processes.
         sample_model: Which generator, ``ema`` or ``orig``.
         sample_kwargs: How to sample, see ``ThreeDGP.forward``; default posterior cameras.
@@ -68,7 +98,7 @@ class CameraDistance(SampledMetric):
 
     Raises:
         FileNotFoundError: If there is no such file.
-        ValueError: If the file holds something else, or a field is unknown.
+        ValueError: If a file holds something else, or a field is unknown.
     """
 
     name = "CameraDistance"
@@ -79,6 +109,7 @@ class CameraDistance(SampledMetric):
         self,
         cameras: str,
         fields: Sequence[str] = ("yaw", "pitch", "fov_deg"),
+        own_cameras: bool = False,
         fake_nums: int = 256,
         sample_model: str = "ema",
         sample_kwargs: Mapping | None = None,
@@ -89,6 +120,27 @@ class CameraDistance(SampledMetric):
         if isinstance(fields, str) or not fields or not set(fields) <= set(CAMERA_FIELDS):
             raise ValueError(f"fields: got {fields!r}, wanted a list out of {CAMERA_FIELDS}")
         self.cameras, self.fields = load_cameras(cameras), tuple(fields)
+        self.classes = load_classes(cameras, len(self.cameras)) if own_cameras else None
+        self.class_names = [] if self.classes is None else sorted(set(self.classes.tolist()))
+
+    def check(self, model: nn.Module, dataset: Dataset, samples: Sequence[dict]) -> None:
+        """Look for cameras in a first sample, and compare the classes with those of the data.
+
+        Args:
+            model: The model.
+            dataset: The real images.
+            samples: What the model makes.
+
+        Raises:
+            ValueError: If there are no cameras, or the classes are others.
+        """
+        super().check(model, dataset, samples)
+        present = (getattr(dataset, "metainfo", None) or {}).get("classes")
+        if self.classes is not None and self.class_names != list(present or ()):
+            raise ValueError(
+                f"cameras: got cameras of the classes {self.class_names}, wanted those of the data: "
+                f"{list(present or ())}"
+            )
 
     def process(self, data_batch: dict, data_samples: Sequence[dict]) -> None:
         """Keep the cameras of a batch, and their classes.
@@ -110,13 +162,25 @@ class CameraDistance(SampledMetric):
         Args:
             results: Camera of each sample with its class.
         """
-        learned = [torch.stack(cameras).double().numpy() for cameras in by_class(results).values()]
+        learned = {
+            label: torch.stack(cameras).double().numpy() for label, cameras in by_class(results).items()
+        }
         values: dict[str, float] = {}
         for name in self.fields:
             column = CAMERA_FIELDS.index(name)
-            classes, given = [cameras[:, column] for cameras in learned], self.cameras[:, column]
-            values |= _compare(name, np.concatenate(classes), given) | _compare_classes(name, classes, given)
+            classes = [cameras[:, column] for cameras in learned.values()]
+            given = [self._given(label)[:, column] for label in learned]
+            values |= _compare(name, np.concatenate(classes), self.cameras[:, column])
+            values |= _compare_classes(name, classes, given)
+            if self.classes is not None:
+                titles = [self.class_names[label] for label in learned]
+                values |= _compare_each(name, titles, classes, given)
         return values
+
+    def _given(self, label: int) -> Float[np.ndarray, "n 8"]:
+        if self.classes is None:
+            return self.cameras
+        return self.cameras[self.classes == self.class_names[label]]
 
 
 def _compare(name: str, learned: Float[np.ndarray, " n"], given: Float[np.ndarray, " m"]) -> dict[str, float]:
@@ -129,8 +193,25 @@ def _compare(name: str, learned: Float[np.ndarray, " n"], given: Float[np.ndarra
 
 
 def _compare_classes(
-    name: str, classes: Sequence[Float[np.ndarray, " _"]], given: Float[np.ndarray, " m"]
+    name: str, classes: Sequence[Float[np.ndarray, " _"]], given: Sequence[Float[np.ndarray, " _"]]
 ) -> dict[str, float]:
-    distances = [(wasserstein_distance(each, given), each.std()) for each in classes if len(each) > 1]
+    pairs = [pair for pair in zip(classes, given, strict=True) if len(pair[0]) > 1]
+    distances = [(wasserstein_distance(each, own), each.std()) for each, own in pairs]
     distance, std = np.mean(distances, axis=0) if distances else (np.nan, np.nan)
     return {f"{name}_in_class": float(distance), f"{name}_std_in_class": float(std)}
+
+
+def _compare_each(
+    name: str,
+    titles: Sequence[str],
+    classes: Sequence[Float[np.ndarray, " _"]],
+    given: Sequence[Float[np.ndarray, " _"]],
+) -> dict[str, float]:
+    pairs = list(zip(classes, given, strict=True))
+    values = {
+        f"{name}_of_{title}": float(wasserstein_distance(*pair))
+        for title, pair in zip(titles, pairs, strict=True)
+    }
+    means = np.array([[own.mean(), each.mean()] for each, own in pairs]).T
+    varies = bool((means.std(axis=1) > 1e-9).all())
+    return {**values, f"{name}_correlation": float(np.corrcoef(means)[0, 1]) if varies else float("nan")}

@@ -10,9 +10,11 @@ from .cameras import (
     CameraSlopeRegularizer,
 )
 from .depth_adaptor import DepthAdaptor
+from .diff_augment import DiffAugment
 from .discriminators import (
     DistilledDiscriminator,
     GrowingDiscriminator,
+    ProjectedDiscriminator,
     SkipDiscriminator,
     ThreeDGPDiscriminator,
     ThreeDGPDualDiscriminator,
@@ -48,6 +50,7 @@ __all__ = [
     "CameraSlopeRegularizer",
     "DensityRegularizer",
     "DepthAdaptor",
+    "DiffAugment",
     "DistilledDiscriminator",
     "FeatureVolumeField",
     "GeneratorInput",
@@ -63,6 +66,7 @@ __all__ = [
     "PathLengthRegularizer",
     "PointwiseUpsampler",
     "PoseSwap",
+    "ProjectedDiscriminator",
     "R1Regularizer",
     "Radiance",
     "Sampling",

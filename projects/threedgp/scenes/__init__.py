@@ -4,6 +4,7 @@
 """
 
 from .cameras import camera_rays, camera_to_world, sample_camera
+from .controlled import CONTROLLED
 from .corruption import corrupt_depth, encode_depth
 from .dataset import DEPTH_KINDS, ToyDataset, write_dataset, write_inexact_depth
 from .distributions import Distribution, parse_distribution
@@ -13,6 +14,7 @@ from .settings import ToySettings
 
 __all__ = [
     "CLASSES",
+    "CONTROLLED",
     "DEPTH_KINDS",
     "Distribution",
     "RenderedScene",

@@ -3,6 +3,7 @@
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from .scenes import class_of
 from .settings import ToySettings
 
 RADIUS = 1.0
@@ -15,13 +16,14 @@ def sample_camera(seed: int, index: int, settings: ToySettings) -> NDArray[np.fl
     Args:
         seed: Seed of the data set.
         index: Number of the image.
-        settings: The distributions.
+        settings: The distributions, perhaps other ones for the class of the image.
 
     Returns:
         Packed camera (8,): yaw, pitch, roll, fov, radius, look-at yaw, look-at pitch, look-at
         radius; the field of view in degrees, other angles in radians.
     """
     rng = np.random.default_rng([seed, index, CAMERA_STREAM])
+    settings = settings.of(class_of(index))
     yaw, pitch, fov_deg = (d.sample(rng) for d in (settings.yaw, settings.pitch, settings.fov))
     look_at = (settings.look_at_yaw, settings.look_at_pitch, settings.look_at_radius)
     packed = [yaw, pitch, 0.0, fov_deg, RADIUS, *(d.sample(rng) for d in look_at)]

@@ -15,7 +15,7 @@ from ..whole_files import whole_folder
 from .corruption import corrupt_depth, decode_depth, encode_depth
 from .preview import contact_sheet
 from .render import render_scene
-from .scenes import CLASSES
+from .scenes import CLASSES, class_of
 from .settings import ToySettings
 
 GENERATOR = "make_toy_scenes"
@@ -60,7 +60,7 @@ class ToyDataset:
 
     def image_path(self, index: int) -> str:
         """Return the path of an image relative to the folder ``train``."""
-        return f"{CLASSES[index % len(CLASSES)]}/{index:06d}.png"
+        return f"{class_of(index)}/{index:06d}.png"
 
     def meta(self) -> dict[str, object]:
         """Return the content of ``meta.json``."""

@@ -87,8 +87,13 @@ class Scene:
         return max(float(np.hypot(reach, y)) for reach, y in ends)
 
 
+def class_of(index: int) -> str:
+    """Return the class of an image: they take turns."""
+    return CLASSES[index % len(CLASSES)]
+
+
 def sample_scene(seed: int, index: int, settings: ToySettings) -> Scene:
-    """Draw the scene of one image; the class is ``index`` modulo the number of classes.
+    """Draw the scene of one image; its class is ``class_of(index)``.
 
     Args:
         seed: Seed of the data set.
@@ -96,8 +101,8 @@ def sample_scene(seed: int, index: int, settings: ToySettings) -> Scene:
         settings: Provides the distribution of the object's yaw.
     """
     rng = np.random.default_rng([seed, index, SCENE_STREAM])
-    name = CLASSES[index % len(CLASSES)]
-    yaw = settings.object_yaw.sample(rng)
+    name = class_of(index)
+    yaw = settings.of(name).object_yaw.sample(rng)
     solids = [_sample_solid(rng, kind, name) for kind in reversed(name.split("_on_"))]
     heights = [solid.height for solid in solids]
     hue, ground_hue = rng.random(), rng.random()

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from .distributions import Distribution, parse_distribution
@@ -27,6 +27,7 @@ class ToySettings:
         failure_rate: Fraction of corrupted depth maps that show little more than a plane.
         inexactness: Factor on the errors of the others: bend of the values (its logarithm), moved content,
             blur and smooth error. With 0 scale and shift are lost, and some pixels saturate at either end.
+        of_class: Distributions that a class has instead of those above, by its name and theirs.
     """
 
     fov: Distribution = field(default=Distribution("uniform", (15.0, 30.0)))
@@ -40,6 +41,11 @@ class ToySettings:
     far: float = 1.25
     failure_rate: float = 0.05
     inexactness: float = 1.0
+    of_class: Mapping[str, Mapping[str, Distribution]] = field(default_factory=dict)
+
+    def of(self, class_name: str) -> "ToySettings":
+        """Return the settings of one class."""
+        return replace(self, **self.of_class.get(class_name, {}), of_class={})  # type: ignore[arg-type]
 
     def __post_init__(self) -> None:
         if not 0 < self.near < self.far:
@@ -49,20 +55,27 @@ class ToySettings:
         if not 0 <= self.inexactness < math.inf:
             raise ValueError(f"inexactness: got {self.inexactness}, wanted a value of at least 0")
 
-    def as_dict(self) -> dict[str, float | str]:
+    def as_dict(self) -> dict[str, Any]:
         """Return the settings as plain values; distributions as their text form."""
-        values = {item.name: getattr(self, item.name) for item in fields(self)}
-        return {k: str(v) if isinstance(v, Distribution) else v for k, v in values.items()}
+        return {item.name: _plain(getattr(self, item.name)) for item in fields(self)}
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "ToySettings":
         """Return the settings of ``as_dict`` or of a ``meta.json``; other entries are ignored.
 
-        Data sets from before ``inexactness`` have 1.
+        Data sets from before ``inexactness`` have 1, those from before ``of_class`` none.
         """
-        values = {"inexactness": 1.0, **values}
-        known: dict[str, Any] = {item.name: values[item.name] for item in fields(cls)}
-        for name, value in known.items():
-            if isinstance(value, str):
-                known[name] = parse_distribution(value, name)
-        return cls(**known)
+        values = {"inexactness": 1.0, "of_class": {}, **values}
+        return cls(**{item.name: _parsed(values[item.name], item.name) for item in fields(cls)})
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {name: _plain(child) for name, child in value.items()}
+    return str(value) if isinstance(value, Distribution) else value
+
+
+def _parsed(value: Any, name: str) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _parsed(child, f"{name}.{key}") for key, child in value.items()}
+    return parse_distribution(value, name) if isinstance(value, str) else value

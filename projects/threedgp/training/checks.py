@@ -3,7 +3,6 @@
 from typing import Any
 
 from mmengine.optim import AmpOptimWrapper, ApexOptimWrapper, OptimWrapperDict
-from torch import nn
 
 from ..models.generator import ThreeDGPGenerator
 
@@ -18,14 +17,12 @@ def discriminator_defaults(generator: ThreeDGPGenerator) -> dict[str, Any]:
     )
 
 
-def check_parts(
-    generator: ThreeDGPGenerator, discriminator: nn.Module, patches: bool, distilled: bool
-) -> None:
+def check_parts(generator: ThreeDGPGenerator, discriminator: Any, patches: bool, distilled: bool) -> None:
     """Raise a ValueError that names the field unless both networks fit each other and the training.
 
     Args:
         generator: The generator.
-        discriminator: The discriminator.
+        discriminator: A discriminator that says what it was made for, as ``ThreeDGPDiscriminator`` does.
         patches: Whether training is on patches.
         distilled: Whether the discriminator learns from a teacher.
     """

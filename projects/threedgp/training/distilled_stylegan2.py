@@ -4,9 +4,11 @@ from typing import Any
 
 import torch
 from mmagic.models import StyleGAN2
+from mmagic.models.losses import gen_path_regularizer
 from mmagic.registry import MODELS
 from mmagic.structures import DataSample
 from mmengine.dist import get_world_size
+from mmengine.logging import MessageHub
 from mmengine.optim import OptimWrapper
 from torch import Tensor
 
@@ -25,8 +27,12 @@ class DistilledStyleGAN2(StyleGAN2):
         teacher: Config of the teacher (RGB images in [-1, 1]); None if the dataset delivers
             ``teacher_feature``.
         channel_order: Order of the model's images, ``bgr`` (the toolkit's default) or ``rgb``.
+        adversarial_loss: Config of an adversarial loss, without R1; None for the toolkit's, which is the
+            logistic loss with R1.
         **kwargs: As of the toolkit's ``StyleGAN2``.
     """
+
+    mean_path_length: Tensor
 
     def __init__(
         self,
@@ -34,6 +40,7 @@ class DistilledStyleGAN2(StyleGAN2):
         distillation: dict | None,
         teacher: dict | None = None,
         channel_order: str = "bgr",
+        adversarial_loss: dict | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(*args, **kwargs)
@@ -42,6 +49,7 @@ class DistilledStyleGAN2(StyleGAN2):
         self.distillation = MODELS.build(distillation) if distillation else None
         self.teacher = MODELS.build(teacher) if teacher else None
         self.channel_order = channel_order
+        self.adversarial_loss = MODELS.build(adversarial_loss) if adversarial_loss else None
         self.register_buffer("images_seen", torch.zeros((), dtype=torch.long))
 
     def teacher_features(self, real: Tensor, data_samples: DataSample) -> Tensor:
@@ -50,6 +58,30 @@ class DistilledStyleGAN2(StyleGAN2):
             return data_samples.teacher_feature
         with torch.no_grad():
             return self.teacher(real.flip(1) if self.channel_order == "bgr" else real)
+
+    def disc_loss(self, disc_pred_fake: Tensor, disc_pred_real: Tensor, real_imgs: Tensor) -> tuple:
+        """Return the discriminator's loss and its logs."""
+        if self.adversarial_loss is None:
+            return super().disc_loss(disc_pred_fake, disc_pred_real, real_imgs)
+        loss = self.adversarial_loss.discriminator(disc_pred_fake, disc_pred_real).mean()
+        return self.parse_losses(dict(loss_disc=loss))
+
+    def gen_loss(self, disc_pred_fake: Tensor, batch_size: int) -> tuple:
+        """Return the generator's loss, which may include that of the path length, and its logs."""
+        if self.adversarial_loss is None:
+            return super().gen_loss(disc_pred_fake, batch_size)
+        losses = dict(loss_gen=self.adversarial_loss.generator(disc_pred_fake).mean())
+        if self.iteration % self.g_reg_interval == 0:
+            penalty, self.mean_path_length, _ = gen_path_regularizer(
+                self.generator, batch_size, self.mean_path_length, pl_batch_shrink=self.pl_batch_shrink
+            )
+            losses["loss_path_regular"] = self.g_reg_weight * penalty
+        return self.parse_losses(losses)
+
+    @property
+    def iteration(self) -> int:
+        """Number of the step, from 0."""
+        return MessageHub.get_current_instance().get_info("iter")
 
     def train_discriminator(
         self, inputs: dict, data_samples: DataSample, optimizer_wrapper: OptimWrapper

@@ -226,7 +226,7 @@ class Phases:
         seen: Seen,
         about: FakeBatch | RealPatches,
         features: bool = False,
-    ) -> tuple[Float[Tensor, " n"], Float[Tensor, "n d"] | None]:
+    ) -> tuple[Float[Tensor, "*n"], Float[Tensor, "n d"] | None]:
         """Show images to the discriminator.
 
         Args:

@@ -15,7 +15,7 @@ class DistilledDiscriminator(nn.Module):
         discriminator: Config of the discriminator.
         layer: Name of the submodule whose output the head reads, such as ``convs``.
         layer_dim: Width of that output, flattened.
-        feature_dim: Width of the classifier's features.
+        feature_dim: Width of the classifier's features; None for no head.
         num_classes: Handed on to the discriminator if it takes it; the toolkit always sets it.
         hidden_dim: Width of the head's hidden layer.
     """
@@ -25,7 +25,7 @@ class DistilledDiscriminator(nn.Module):
         discriminator: dict,
         layer: str,
         layer_dim: int,
-        feature_dim: int = 2048,
+        feature_dim: int | None = 2048,
         num_classes: int | None = None,
         hidden_dim: int = 512,
     ) -> None:
@@ -36,9 +36,12 @@ class DistilledDiscriminator(nn.Module):
         if layer not in modules:
             raise ValueError(f"layer: got {layer!r}, wanted one of {sorted(filter(None, modules))}")
         self.layer = layer
-        self.head = nn.Sequential(
-            nn.Linear(layer_dim, hidden_dim), nn.LeakyReLU(0.2), nn.Linear(hidden_dim, feature_dim)
-        )
+        self.feature_dim = feature_dim
+        self.head = None
+        if feature_dim:
+            self.head = nn.Sequential(
+                nn.Linear(layer_dim, hidden_dim), nn.LeakyReLU(0.2), nn.Linear(hidden_dim, feature_dim)
+            )
 
     def forward(
         self, images: Float[Tensor, "n c h w"], *args: Any, return_features: bool = False, **kwargs: Any
@@ -53,4 +56,6 @@ class DistilledDiscriminator(nn.Module):
             handle.remove()
         if not return_features:
             return logits
+        if self.head is None:
+            raise ValueError("return_features: this discriminator was built with feature_dim=None")
         return logits, self.head(tapped[-1].flatten(1))

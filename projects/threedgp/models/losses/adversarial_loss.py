@@ -12,7 +12,7 @@ _FORMS = ("logistic", "hinge")
 
 @MODELS.register_module()
 class ThreeDGPAdversarialLoss(nn.Module):
-    """Non-saturating logistic loss, or hinge loss, on logits.
+    """Non-saturating logistic loss, or hinge loss, on logits: one of each sample, or several.
 
     Args:
         form: ``logistic`` or ``hinge``.
@@ -25,12 +25,12 @@ class ThreeDGPAdversarialLoss(nn.Module):
             raise ValueError(f"form: got {form!r}, wanted one of {_FORMS}")
         self.form, self.max_confidence = form, max_confidence
 
-    def generator(self, fake: Float[Tensor, " n"]) -> Float[Tensor, " n"]:
+    def generator(self, fake: Float[Tensor, "*n"]) -> Float[Tensor, "*n"]:
         """Return the generator's loss per sample."""
         fake = fake.clamp(max=self.max_confidence)
         return F.softplus(-fake) if self.form == "logistic" else -fake
 
-    def discriminator(self, fake: Float[Tensor, " n"], real: Float[Tensor, " n"]) -> Float[Tensor, " n"]:
+    def discriminator(self, fake: Float[Tensor, "*n"], real: Float[Tensor, "*n"]) -> Float[Tensor, "*n"]:
         """Return the discriminator's loss per pair of samples."""
         fake, real = fake.clamp(min=-self.max_confidence), real.clamp(max=self.max_confidence)
         if self.form == "logistic":

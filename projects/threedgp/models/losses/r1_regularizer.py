@@ -44,7 +44,7 @@ class R1Regularizer(nn.Module):
         return self.factor * gamma
 
     def forward(
-        self, logits: Float[Tensor, " n"], images: Sequence[Float[Tensor, "n ..."]], gamma: float
+        self, logits: Float[Tensor, "*n"], images: Sequence[Float[Tensor, "n ..."]], gamma: float
     ) -> Float[Tensor, " n"]:
         """Return gamma / 2 ||d logit / d images||^2 per sample.
 
