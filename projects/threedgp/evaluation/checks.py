@@ -20,6 +20,7 @@ from torch import nn
 from torch.utils.data import DataLoader, Dataset
 
 from ..random_states import random_state_kept
+from .feature_metric import FeatureMetric
 from .seeded_evaluator import sampling_groups
 
 ALL = -1
@@ -119,7 +120,9 @@ def _whole(metric: BaseMetric, name: str) -> int:
 
 def _check_least(metric: BaseMetric, available: int) -> None:
     least = 1
-    if isinstance(metric, FrechetInceptionDistance):
+    if isinstance(metric, FeatureMetric):
+        least = metric.least_images
+    elif isinstance(metric, FrechetInceptionDistance):
         least = 2  # for a covariance
     elif isinstance(metric, PrecisionAndRecall):
         least = metric.k + 1
