@@ -160,13 +160,14 @@ def about_test(runner: Runner) -> dict[str, str]:
     return {"data_root": ", ".join(str(owner["data_root"]) for owner in owners), "seed": str(runner.seed)}
 
 
-def save_metrics(metrics: Mapping[str, Any], folder: str | Path, **about: str) -> list[Path]:
+def save_metrics(metrics: Mapping[str, Any], folder: str | Path, **about: Any) -> list[Path]:
     """Write metrics as `metrics.json` and as a Markdown table, `metrics.md`; rank 0 only.
 
     Args:
         metrics: Values by name; numbers, or tensors and arrays of one element.
         folder: Where to; made if it is missing.
-        **about: What was evaluated, e.g. `config`, `checkpoint`; goes into both files.
+        **about: What was evaluated, e.g. `config`, `checkpoint`; goes into both files; anything that
+            JSON takes.
 
     Returns:
         The files written; none on other ranks.
@@ -184,8 +185,8 @@ def save_metrics(metrics: Mapping[str, Any], folder: str | Path, **about: str) -
     return [Path(folder, name) for name in texts]
 
 
-def markdown_table(metrics: Mapping[str, float], about: Mapping[str, str]) -> str:
-    """Metrics as a Markdown table under a line per fact about them."""
-    facts = [f"* {name}: `{value}`" for name, value in about.items()]
+def markdown_table(metrics: Mapping[str, float], about: Mapping[str, Any]) -> str:
+    """Metrics as a Markdown table under a line per plain fact about them."""
+    facts = [f"* {name}: `{value}`" for name, value in about.items() if not isinstance(value, Mapping)]
     rows = [f"| {name} | {value:.6g} |" for name, value in metrics.items()]
     return "\n".join([*facts, "", "| metric | value |", "| --- | ---: |", *rows, ""])
