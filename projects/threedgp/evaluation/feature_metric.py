@@ -38,7 +38,7 @@ class SharedNetwork(nn.Module):
     def forward(self, images: Tensor, **options: Any) -> Any:
         """Return what the network makes of images, or made of the same ones just now."""
         if not self._is_known(images, options):
-            self._asked, self._answer = (images, options), self.network(images, **options)
+            self._asked, self._answer = (images.clone(), options), self.network(images, **options)
         return self._answer
 
     def _is_known(self, images: Tensor, options: dict) -> bool:
