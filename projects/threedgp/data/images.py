@@ -18,8 +18,8 @@ import io
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import lru_cache
+from io import BufferedIOBase
 from pathlib import Path
-from typing import BinaryIO
 
 import cv2
 import numpy as np
@@ -54,7 +54,7 @@ NOTICEABLE = 2  # of 255: what conversions from sRGB to sRGB differ by
 DEPTH_LEVELS = 65536.0  # NumPy 1 turns float32 / 65536, an int, into float64
 
 
-Source = str | Path | BinaryIO
+Source = str | Path | BufferedIOBase
 """A file by its name, or opened: a member of an archive."""
 
 
@@ -69,7 +69,7 @@ def shown(name: object) -> str:
 
 
 @contextmanager
-def stream(source: Source) -> Iterator[BinaryIO]:
+def stream(source: Source) -> Iterator[BufferedIOBase]:
     """The bytes of a file from its beginning; what was opened elsewhere stays open."""
     if isinstance(source, str | Path):
         with open(source, "rb") as file:
@@ -87,7 +87,7 @@ def opened(path: Source) -> Iterator[Image.Image]:
         BadImageError: If the file is missing or no image, also if the block finds that.
     """
     try:
-        with stream(path) as file, Image.open(file, formats=FORMATS) as image:
+        with stream(path) as file, Image.open(file, formats=FORMATS) as image:  # type: ignore[arg-type]
             yield image
     except BadImageError:
         raise

@@ -5,8 +5,8 @@ from __future__ import annotations
 import zipfile
 import zlib
 from collections.abc import Iterator
+from io import BufferedIOBase
 from pathlib import Path
-from typing import IO
 
 import numpy as np
 from jaxtyping import Integer, UInt8
@@ -40,7 +40,7 @@ class ArrayFile:
                 held = ", ".join(map(shown, self._arrays)) or "no array"
                 raise ValueError(f"{shown(path)}: holds {held}, wanted {WANTED}")
             with archive.open(f"{IMAGES}.npy") as file, blame(f"{shown(path)}: {IMAGES}", *NO_ARRAY):
-                shape, fortran, dtype = _read_header(file)
+                shape, fortran, dtype = _read_header(file)  # type: ignore[arg-type]
         if len(shape) == 3 or (len(shape) == 4 and shape[3] == 1):
             raise ValueError(f"{shown(path)}: {IMAGES} {shape} holds grey images, wanted {WANTED}")
         if dtype != np.uint8 or fortran or len(shape) != 4 or shape[3] != 3 or shape[1] != shape[2]:
@@ -59,7 +59,7 @@ class ArrayFile:
         read, size = 0, self.side * self.side * 3
         try:
             with zipfile.ZipFile(self.path) as archive, archive.open(f"{IMAGES}.npy") as file:
-                _read_header(file)
+                _read_header(file)  # type: ignore[arg-type]
                 while read < self.count:
                     wanted = min(IMAGES_AT_ONCE, self.count - read)
                     content = file.read(wanted * size)
@@ -91,7 +91,7 @@ class ArrayFile:
         return labels
 
 
-def _read_header(file: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype]:
+def _read_header(file: BufferedIOBase) -> tuple[tuple[int, ...], bool, np.dtype]:
     """Shape, whether in Fortran order, and type of an array, whose content comes next."""
     version = np.lib.format.read_magic(file)
     read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0

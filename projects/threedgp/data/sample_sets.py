@@ -14,8 +14,9 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from io import BufferedIOBase
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 import torch
@@ -74,7 +75,7 @@ class FolderFiles:
     def __init__(self, root: Path) -> None:
         self.root, self.listing = root, list_files(root)
 
-    def open(self, name: str) -> BinaryIO:
+    def open(self, name: str) -> BufferedIOBase:
         """Open a file."""
         return open(self.root / name, "rb")
 
@@ -95,7 +96,7 @@ class ZipFiles:
     def __getstate__(self) -> dict[str, Any]:
         return {**vars(self), "_archives": {}}
 
-    def open(self, name: str) -> BinaryIO:
+    def open(self, name: str) -> BufferedIOBase:
         """Open a file."""
         process = os.getpid()
         if process not in self._archives:
