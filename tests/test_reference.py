@@ -335,7 +335,7 @@ def test_gradient_penalty(judged):
     network, images, label, patch, reference = judged
     images = images[:2].clone().requires_grad_()
     logits = network(images, label[:2], patch[:2])
-    penalty = R1Regularizer()(logits, images, 0.3)
+    penalty = R1Regularizer()(logits, [images], 0.3)
     p = parameters(network)
 
     def total(first):

@@ -72,7 +72,7 @@ def test_depth_adaptor():
 def test_losses():
     logits, images = torch.randn(4), torch.randn(4, 3, 8, 8, requires_grad=True)
     assert build("ThreeDGPAdversarialLoss", form="hinge").generator(logits).shape == (4,)
-    penalty = build("R1Regularizer")(images.square().sum(dim=(1, 2, 3)), images, 1.0)
+    penalty = build("R1Regularizer")(images.square().sum(dim=(1, 2, 3)), [images], 1.0)
     torch.testing.assert_close(penalty, 2 * images.square().sum(dim=(1, 2, 3)))
     target = torch.randn(4, 7)
     assert build("KnowledgeDistillationLoss", form="kl")(target, target) == 0

@@ -4,7 +4,7 @@ import pytest
 
 from projects.threedgp.models.blur_fade import BlurFade
 from projects.threedgp.models.patch_sampler import PatchSampler
-from projects.threedgp.schedules import Linear, build_schedule, schedule_values
+from projects.threedgp.schedules import Linear, Staircase, build_level, build_schedule, schedule_values
 from tests.tiny import tiny_generator
 
 
@@ -20,6 +20,33 @@ def test_no_ramp_gives_the_end_at_once():
 def test_negative_ramp_is_refused():
     with pytest.raises(ValueError, match="over_kimg: got -1"):
         Linear(0.0, 1.0, -1)
+
+
+@pytest.mark.parametrize("kimg, value", [(0, 1.0), (10, 1.0), (15, 2.0), (20, 3.0), (50, 3.0)])
+def test_linear_may_begin_later(kimg, value):
+    assert Linear(start=1.0, end=3.0, over_kimg=10, from_kimg=10)(kimg) == value
+
+
+@pytest.mark.parametrize(
+    "kimg, level", [(0, 0), (3, 0), (4, 0.5), (5, 1), (8, 1), (9.5, 1.75), (10, 2), (14, 2), (90, 2)]
+)
+def test_stairs_stay_and_move(kimg, level):
+    assert Staircase(levels=2, hold_kimg=3, fade_kimg=2)(kimg) == level
+
+
+def test_stairs_may_jump():
+    stairs = Staircase(levels=2, hold_kimg=3, fade_kimg=0)
+    assert [stairs(kimg) for kimg in (0, 2.9, 3, 5.9, 6, 100)] == [0, 0, 1, 1, 2, 2]
+
+
+def test_stairs_that_never_end_are_refused():
+    with pytest.raises(ValueError, match="hold_kimg, fade_kimg: got 0, 0"):
+        Staircase(levels=2, hold_kimg=0, fade_kimg=0)
+
+
+def test_levels_of_a_config():
+    assert build_level(dict(levels=2, hold_kimg=3, fade_kimg=2)) == Staircase(2, 3, 2)
+    assert build_level(dict(start=0, end=3, over_kimg=9, from_kimg=1)) == Linear(0, 3, 9, 1)
 
 
 def test_config_values():

@@ -13,27 +13,71 @@ class Linear:
         start: Value at 0 kimg.
         end: Value from ``over_kimg`` on.
         over_kimg: Length of the ramp in thousands of images. 0 means that ``end`` holds at once.
+        from_kimg: Where the ramp begins; until then the value is ``start``.
 
     Raises:
-        ValueError: If ``over_kimg`` is negative.
+        ValueError: If ``over_kimg`` or ``from_kimg`` is negative.
     """
 
     start: float
     end: float
     over_kimg: float
+    from_kimg: float = 0.0
 
     def __post_init__(self) -> None:
-        if self.over_kimg < 0:
-            raise ValueError(f"over_kimg: got {self.over_kimg}, wanted a number >= 0")
+        for name in ("over_kimg", "from_kimg"):
+            if getattr(self, name) < 0:
+                raise ValueError(f"{name}: got {getattr(self, name)}, wanted a number >= 0")
 
     def __call__(self, kimg: float) -> float:
         """Return the value after ``kimg`` thousand images."""
+        kimg = kimg - self.from_kimg
+        if kimg < 0:
+            return self.start
         progress = min(kimg / self.over_kimg, 1.0) if self.over_kimg > 0 else 1.0
         return self.start + (self.end - self.start) * progress
 
 
+@dataclass(frozen=True)
+class Staircase:
+    """A level of progressive growing: it stays, moves to the next whole number, stays, and so on.
+
+    Args:
+        levels: The last level.
+        hold_kimg: How long each level stays, thousands of images.
+        fade_kimg: How long each move takes.
+
+    Raises:
+        ValueError: If a length is negative or both are 0.
+    """
+
+    levels: int
+    hold_kimg: float
+    fade_kimg: float
+
+    def __post_init__(self) -> None:
+        if min(self.hold_kimg, self.fade_kimg) < 0 or self.hold_kimg + self.fade_kimg == 0:
+            got = f"{self.hold_kimg}, {self.fade_kimg}"
+            raise ValueError(f"hold_kimg, fade_kimg: got {got}, wanted numbers >= 0 that are not both 0")
+
+    def __call__(self, kimg: float) -> float:
+        """Return the level after ``kimg`` thousand images."""
+        whole, rest = divmod(kimg, self.hold_kimg + self.fade_kimg)
+        moved = (rest - self.hold_kimg) / self.fade_kimg if rest > self.hold_kimg else 0.0
+        return min(whole + moved, float(self.levels))
+
+
 Schedule = float | Mapping[str, float] | Linear
 """What a config may say: a number (constant), ``dict(start, end, over_kimg)``, or the schedule itself."""
+Level = Mapping[str, float] | Linear | Staircase
+"""A schedule of progressive growing; as a config that of ``Linear`` or ``Staircase``, by the names in it."""
+
+
+def build_level(value: Level) -> Linear | Staircase:
+    """Make a schedule of progressive growing of a config value."""
+    if isinstance(value, Mapping):
+        return Staircase(**value) if "levels" in value else Linear(**value)  # type: ignore[arg-type]
+    return value
 
 
 def build_schedule(value: Schedule) -> Linear:

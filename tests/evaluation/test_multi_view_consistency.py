@@ -32,7 +32,7 @@ class SceneModel(torch.nn.Module):
         self.asked.append(dict(label=label, yaw=camera.params[:, 0], sampling=sampling, kind=sample_model))
         rgb, depth = self.scene(camera, 33)
         ws = torch.zeros(len(camera), 1, 1)
-        return GeneratorOutput(2 * rgb - 1, self.wrong(depth), None, camera, ws)
+        return GeneratorOutput(2 * rgb - 1, self.wrong(depth), None, camera, ws=ws)
 
 
 def prepared(model, **arguments):

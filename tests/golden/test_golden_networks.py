@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from projects.threedgp.models.discriminators.discriminator import minibatch_std
+from projects.threedgp.models.discriminators.blocks import minibatch_std
 from projects.threedgp.models.generator import GeneratorInput
 from projects.threedgp.models.sampling import Sampling
 from projects.threedgp.rendering import sample_planes

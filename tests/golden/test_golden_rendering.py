@@ -53,8 +53,8 @@ def test_rays(golden, suffix, variant):
     )
 
     # The first pass, piece by piece.
-    s = options.rule.positions(draws.stratified)
-    points = origins[:, :, None] + options.to_metric(s)[..., None] * directions[:, :, None]
+    s = options.place(draws.stratified)
+    points = origins[:, :, None] + options.span(origins, directions).at(s)[..., None] * directions[:, :, None]
     rgb, sigma = field(points.flatten(1, 2))
     noise = 0 if draws.coarse_noise is None else draws.coarse_noise
     coarse = march(rgb.reshape(*s.shape, 3), sigma.reshape(s.shape) + noise, s, options)

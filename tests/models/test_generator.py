@@ -9,8 +9,9 @@ from mmagic.registry import MODELS
 from torch import nn
 
 from projects.threedgp.models.cameras.camera_prior import CameraPrior
-from projects.threedgp.models.generator import CameraBatch, GeneratorInput, ThreeDGPGenerator
+from projects.threedgp.models.generator import CameraBatch, GeneratorInput, Mixing, ThreeDGPGenerator
 from projects.threedgp.models.sampling import Sampling
+from projects.threedgp.models.scene import Upsampled
 from projects.threedgp.rendering import Patch, RayDraws, RayMarching, pixel_rays
 from tests.tiny import IMAGE_SIZE, NUM_CLASSES, PATCH_SIZE, Z_DIM, frontal_camera, tiny_generator
 
@@ -201,13 +202,16 @@ class SharpUpsampler(nn.Module):
         self.to_rgb = nn.Conv2d(in_channels, 3, 1)
         self.shift = nn.Linear(w_dim, 3)
 
-    def render_size(self, resolution):
+    def render_size(self, resolution, sampling):
         return resolution // 2
 
-    def forward(self, features, ws, resolution, noise_mode):
+    def image_size(self, resolution, sampling):
+        return resolution
+
+    def forward(self, features, ws, resolution, sampling):
         assert features.shape[-1] == resolution // 2 and ws.shape[1] == self.num_ws
         rgb = self.to_rgb(features) + self.shift(ws).mean(dim=1)[..., None, None]
-        return F.interpolate(rgb, scale_factor=2, mode="nearest")
+        return Upsampled(F.interpolate(rgb, scale_factor=2, mode="nearest"), features[:, :3])
 
 
 def test_an_upsampler_makes_images_of_features(latents):
@@ -219,8 +223,46 @@ def test_an_upsampler_makes_images_of_features(latents):
     out = generator.generate(inputs, sampling)
     assert out.rgb.shape == (2, 3, PATCH_SIZE, PATCH_SIZE) and out.depth.shape == (2, 1, half, half)
     assert out.images.shape == (2, 4, PATCH_SIZE, PATCH_SIZE)
+    assert torch.equal(out.raw[:, :3], out.raw_rgb) and torch.equal(out.raw[:, 3:], out.adapted_depth)
+    assert generator.seen_size(sampling) == PATCH_SIZE and generator.raw_size(sampling) == half
     assert torch.equal(out.rgb[..., ::2, ::2], out.rgb[..., 1::2, 1::2])
     assert out.ws.shape[1] == generator.field.num_ws + 2
     out.images.square().mean().backward()
     assert all(p.grad is not None and p.grad.any() for p in generator.upsampler.parameters())
     assert generator.field.mlp.out.weight.grad.any()
+
+
+def test_without_an_upsampler_nothing_is_raw(latents):
+    generator = tiny_generator()
+    out = generator.generate(GeneratorInput(*latents, frontal_camera(2)))
+    assert out.raw is None and out.raw_rgb is None
+    assert generator.seen_size(Sampling()) == generator.raw_size(Sampling()) == generator.image_size
+
+
+def test_mixed_styles_are_those_of_the_second_latent_from_a_layer_on(latents):
+    generator, (z, label) = tiny_generator(), latents
+    other = torch.randn_like(z)
+    first, second = generator.style(z, label), generator.style(other, label)
+    mixed = generator.generate(
+        GeneratorInput(z, label, frontal_camera(2), mixing=Mixing(other, torch.tensor([2, generator.num_ws])))
+    ).ws
+    assert torch.equal(mixed[0, :2], first[0, :2]) and torch.equal(mixed[0, 2:], second[0, 2:])
+    assert torch.equal(mixed[1], first[1]) and not torch.equal(first, second)
+
+
+def test_a_growing_generator_samples_at_the_level_of_the_time():
+    generator = tiny_generator(growing=dict(start=0.0, end=2.0, over_kimg=4.0, from_kimg=1.0))
+    assert [generator.training_sampling(kimg).level for kimg in (0, 1, 2, 5, 9)] == [0, 0, 0.5, 2, 2]
+    assert generator.schedules(3)["level"] == 1
+    whole = tiny_generator()
+    assert whole.training_sampling(3).level is None and "level" not in whole.schedules(3)
+
+
+def test_a_task_is_done_with_the_generator_and_all_that_it_was_given(latents):
+    generator, inputs, sampling = tiny_generator(), GeneratorInput(*latents), Sampling(kimg=3.0)
+
+    def task(*given):
+        assert given == (generator, inputs, sampling)
+        return torch.tensor(3.0)
+
+    assert generator(inputs, sampling=sampling, task=task) == 3

@@ -85,7 +85,7 @@ def test_colour_is_that_of_the_surface():
 
 @pytest.mark.parametrize("marcher", ["classical", "mip"])
 def test_samples_stay_in_their_strata(marcher):
-    s = RayMarching(marcher=marcher).rule.positions(torch.rand(2, 5, 8))
+    s = RayMarching(marcher=marcher).place(torch.rand(2, 5, 8))
     assert (s.diff(dim=-1) >= 0).all() and s.min() >= 0
     assert s.max() <= (1 if marcher == "classical" else 8 / 7)
     step = torch.linspace(0, 1, 8)
@@ -279,3 +279,60 @@ def test_three_coarse_samples_are_enough(marcher):
     options = RayMarching(marcher=marcher, num_coarse=3, num_fine=2)
     out, *_ = render(solid(lambda points: points[..., 2] < 0.1), options, resolution=2)
     assert out.depth.isfinite().all()
+
+
+def _slab(points):
+    """Opaque from z = 0 downwards, empty above."""
+    sigma = torch.where(points[..., 2:] < 0, 1e4, -1e4)
+    return torch.ones_like(points), sigma
+
+
+def _marched(**options):
+    """Two rays from z = 1: down to the slab at distance 1, and up into nothing."""
+    origins = torch.tensor([[[0.0, 0.0, 1.0], [0.0, 0.0, 1.0]]])
+    directions = torch.tensor([[[0.0, 0.0, -1.0], [0.0, 0.0, 1.0]]])
+    marching = RayMarching(near=0.5, far=1.5, num_coarse=65, use_inf_depth=False, **options)
+    return render_rays(_slab, origins, directions, marching, RayDraws.deterministic(origins, marching))
+
+
+@pytest.mark.parametrize("marcher", ["classical", "mip"])
+@pytest.mark.parametrize("num_fine", [0, 32])
+@pytest.mark.parametrize("space", ["normalized", "metric"])
+def test_mean_depth_is_within_the_samples_where_a_ray_meets_nothing(marcher, num_fine, space):
+    sums = _marched(marcher=marcher, num_fine=num_fine, space=space, depth="sum").depth[0, :, 0]
+    means = _marched(marcher=marcher, num_fine=num_fine, space=space, depth="mean")
+    assert means.depth[0, 0, 0] == pytest.approx(1.0, abs=0.02)
+    assert sums[1] == 0 and means.depth[0, 1, 0] == means.distances.max()
+
+
+@pytest.mark.parametrize("space, length", [("normalized", 1.0), ("metric", 3.0)])
+def test_space_says_where_the_first_pass_is_marched(space, length):
+    """Through a fog of one density, whose length is 1 in s and 3 in t."""
+
+    def fog(points):
+        return points, torch.full_like(points[..., :1], 0.1)
+
+    marching = RayMarching(
+        near=1, far=4, num_coarse=33, num_fine=0, use_inf_depth=False, space=space, jitter="none"
+    )
+    origins = torch.zeros(1, 1, 3)
+    draws = RayDraws.deterministic(origins, marching)
+    out = render_rays(fog, origins, torch.tensor([[[1.0, 0.0, 0.0]]]), marching, draws)
+    sigma = math.log(1 + math.exp(0.1))
+    assert out.transmittance.item() == pytest.approx(math.exp(-sigma * length), rel=2e-3)
+
+
+@pytest.mark.parametrize(
+    "options, message",
+    [
+        (dict(jitter="some"), "jitter: got 'some'"),
+        (dict(space="cubic"), "space: got 'cubic'"),
+        (dict(spacing="log"), "spacing: got 'log'"),
+        (dict(depth="median"), "depth: got 'median'"),
+        (dict(spacing="disparity"), "space: got 'normalized' with spacing or ray_box, wanted 'metric'"),
+        (dict(ray_box=1.0), "space: got 'normalized' with spacing or ray_box, wanted 'metric'"),
+    ],
+)
+def test_unknown_rules_are_named(options, message):
+    with pytest.raises(ValueError, match=message):
+        RayMarching(**options)

@@ -133,11 +133,9 @@ class MultiViewConsistency(SampledMetric):
         if self.is_full:
             return
         camera = Camera(self.stacked(data_samples, "camera"))
-        first = self._view(data_samples, turned(camera, -self.angle / 2))
-        second = self._view(data_samples, turned(camera, self.angle / 2))
-        warped, visible = warp(
-            _colours(second), second.depth, second.camera, first.depth, first.camera, self.depth_tolerance
-        )
+        left, right = turned(camera, -self.angle / 2), turned(camera, self.angle / 2)
+        first, second = self._view(data_samples, left), self._view(data_samples, right)
+        warped, visible = warp(_colours(second), second.depth, right, first.depth, left, self.depth_tolerance)
         # A ray through nothing at all, as with cut densities, has a depth of 0.
         surface = (first.depth >= self.near) & (first.depth < self.horizon)
         errors = view_errors(_colours(first), warped, visible, surface)

@@ -3,8 +3,16 @@
 from .encodings import ScalarEncoder
 from .equalized import EqualizedConv2d, EqualizedLinear, leaky_relu, normalize_second_moment
 from .mapping import CodeMapping, Label, StyleMapping, one_hot_label
-from .resampling import filter2d, upsample2d
-from .stylegan2 import NOISE_MODES, OutputLayer, SynthesisBlock, SynthesisLayer, modulated_conv2d
+from .resampling import filter2d, resize, upsample2d
+from .stylegan2 import (
+    NOISE_MODES,
+    OutputLayer,
+    SynthesisBlock,
+    SynthesisLayer,
+    channels_at,
+    check_power_of_two,
+    modulated_conv2d,
+)
 
 __all__ = [
     "NOISE_MODES",
@@ -17,10 +25,13 @@ __all__ = [
     "StyleMapping",
     "SynthesisBlock",
     "SynthesisLayer",
+    "channels_at",
+    "check_power_of_two",
     "filter2d",
     "leaky_relu",
     "modulated_conv2d",
     "normalize_second_moment",
     "one_hot_label",
+    "resize",
     "upsample2d",
 ]

@@ -51,6 +51,7 @@ class StyleMapping(nn.Module):
         num_layers: Fully connected layers.
         lr_multiplier: Factor on their learning rate.
         w_avg_decay: Decay of the running mean of w.
+        hidden_dim: Width of the layers but the last; None for ``w_dim``.
     """
 
     w_avg: Tensor
@@ -63,12 +64,14 @@ class StyleMapping(nn.Module):
         num_layers: int = 2,
         lr_multiplier: float = 0.01,
         w_avg_decay: float = 0.998,
+        hidden_dim: int | None = None,
     ) -> None:
         super().__init__()
         self.z_dim, self.num_classes, self.w_dim = z_dim, num_classes, w_dim
         self.w_avg_decay = w_avg_decay
         self.embed = EqualizedLinear(num_classes, w_dim) if num_classes else None
-        widths = [z_dim + (w_dim if num_classes else 0)] + [w_dim] * num_layers
+        hidden = [hidden_dim or w_dim] * (num_layers - 1)
+        widths = [z_dim + (w_dim if num_classes else 0), *hidden, w_dim]
         self.layers = nn.ModuleList(
             EqualizedLinear(i, o, "leaky_relu", lr_multiplier) for i, o in pairwise(widths)
         )

@@ -27,6 +27,13 @@ def filter2d(
     return F.conv2d(x, kernel, stride=stride, groups=channels)
 
 
+def resize(x: Float[Tensor, "n c h w"], side: int, antialias: bool = True) -> Float[Tensor, "n c s s"]:
+    """Resize images bilinearly between pixel centres, with antialiasing where they become smaller."""
+    if x.shape[-1] == side:
+        return x
+    return F.interpolate(x, (side, side), mode="bilinear", align_corners=False, antialias=antialias)
+
+
 def upsample2d(x: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c h2 w2"]:
     """Double the resolution: zero insertion, then the filter with gain 4."""
     n, c, h, w = x.shape

@@ -13,6 +13,17 @@ from .resampling import filter2d, upsample2d
 NOISE_MODES = ("random", "const", "none")
 
 
+def channels_at(resolution: int, cbase: int, cmax: int) -> int:
+    """Channels of a StyleGAN2 block: min(cbase / resolution, cmax)."""
+    return min(cbase // resolution, cmax)
+
+
+def check_power_of_two(name: str, value: int, minimum: int = 4) -> None:
+    """Raise a ValueError that names the field unless ``value`` is a power of two >= ``minimum``."""
+    if value < minimum or value & (value - 1):
+        raise ValueError(f"{name}: got {value}, wanted a power of two of at least {minimum}")
+
+
 def modulated_conv2d(
     x: Float[Tensor, "n i h w"],
     weight: Float[Tensor, "o i k k"],
@@ -30,10 +41,13 @@ def modulated_conv2d(
         weight: Kernel, shared by the batch.
         styles: Factor on each input channel.
         demodulate: Divide each output channel by the norm of its scaled kernel.
-        up: Double the resolution: transposed convolution of stride 2, then the filter.
+        up: Double the resolution: transposed convolution of stride 2, then the filter; for 1x1 kernels the
+            convolution, then upsampling.
     """
     x = x * styles[:, :, None, None]
-    if up:
+    if up and weight.shape[-1] == 1:
+        x = upsample2d(F.conv2d(x, weight))
+    elif up:
         x = F.conv_transpose2d(x, weight.transpose(0, 1), stride=2)
         x = filter2d(x, padding=(1, 1), gain=4.0)
     else:
@@ -45,7 +59,7 @@ def modulated_conv2d(
 
 
 class SynthesisLayer(nn.Module):
-    """Modulated 3x3 convolution, spatial noise, bias, leaky ReLU.
+    """Modulated convolution, spatial noise, bias, leaky ReLU.
 
     Args:
         in_channels: Channels of the input.
@@ -53,16 +67,23 @@ class SynthesisLayer(nn.Module):
         w_dim: Width of a style code.
         resolution: Side of the output.
         up: Double the resolution.
+        kernel_size: Side of the kernel, odd.
     """
 
     noise_const: Tensor
 
     def __init__(
-        self, in_channels: int, out_channels: int, w_dim: int, resolution: int, up: bool = False
+        self,
+        in_channels: int,
+        out_channels: int,
+        w_dim: int,
+        resolution: int,
+        up: bool = False,
+        kernel_size: int = 3,
     ) -> None:
         super().__init__()
         self.affine = EqualizedLinear(w_dim, in_channels, bias_init=1)
-        self.weight = nn.Parameter(torch.randn(out_channels, in_channels, 3, 3))
+        self.weight = nn.Parameter(torch.randn(out_channels, in_channels, kernel_size, kernel_size))
         self.bias = nn.Parameter(torch.zeros(out_channels))
         self.noise_strength = nn.Parameter(torch.zeros([]))
         self.register_buffer("noise_const", torch.randn(resolution, resolution))
@@ -103,7 +124,7 @@ class OutputLayer(nn.Module):
 
 
 class SynthesisBlock(nn.Module):
-    """One resolution: (upsampling layer,) layer, and an output layer that is added to the skip image.
+    """One resolution: (first layer,) layer, and an output layer that is added to the skip image.
 
     Args:
         in_channels: Channels of the input; 0 starts from a learned constant.
@@ -111,18 +132,28 @@ class SynthesisBlock(nn.Module):
         image_channels: Channels of the output image.
         w_dim: Width of a style code.
         resolution: Side of the output.
+        up: Double the resolution, in the first layer and of the skip image.
+        kernel_size: Side of the kernels, odd.
     """
 
     def __init__(
-        self, in_channels: int, out_channels: int, image_channels: int, w_dim: int, resolution: int
+        self,
+        in_channels: int,
+        out_channels: int,
+        image_channels: int,
+        w_dim: int,
+        resolution: int,
+        up: bool = True,
+        kernel_size: int = 3,
     ) -> None:
         super().__init__()
+        self.up = up
         self.conv0 = None
         if in_channels == 0:
             self.const = nn.Parameter(torch.randn(out_channels, resolution, resolution))
         else:
-            self.conv0 = SynthesisLayer(in_channels, out_channels, w_dim, resolution, up=True)
-        self.conv1 = SynthesisLayer(out_channels, out_channels, w_dim, resolution)
+            self.conv0 = SynthesisLayer(in_channels, out_channels, w_dim, resolution, up, kernel_size)
+        self.conv1 = SynthesisLayer(out_channels, out_channels, w_dim, resolution, kernel_size=kernel_size)
         self.to_image = OutputLayer(out_channels, image_channels, w_dim)
 
     @property
@@ -145,4 +176,6 @@ class SynthesisBlock(nn.Module):
             x = self.conv0(x, next(codes), noise_mode)
         x = self.conv1(x, next(codes), noise_mode)
         out = self.to_image(x, next(codes))
-        return x, out if image is None else upsample2d(image) + out
+        if image is None:
+            return x, out
+        return x, (upsample2d(image) if self.up else image) + out

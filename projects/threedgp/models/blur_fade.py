@@ -8,6 +8,8 @@ from torch import Tensor
 
 from ..schedules import Linear
 
+_RAW = ("both", "real", "none")
+
 
 def gaussian_blur(
     images: Float[Tensor, "n c h w"], sigma: float, half_width: int
@@ -31,11 +33,21 @@ class BlurFade:
         init_sigma: Width at the start, pixels.
         fade_kimg: Length of the fade.
         depth_sigma: Width of a further blur of the depth channel, on the same support.
+        raw: Which raw images of a dual discriminator are blurred as well, by as many of their own pixels:
+            ``both``, those of ``real`` images only (EG3D's release), or ``none``.
     """
 
-    def __init__(self, init_sigma: float = 10.0, fade_kimg: float = 200.0, depth_sigma: float = 30.0) -> None:
+    def __init__(
+        self,
+        init_sigma: float = 10.0,
+        fade_kimg: float = 200.0,
+        depth_sigma: float = 30.0,
+        raw: str = "both",
+    ) -> None:
+        if raw not in _RAW:
+            raise ValueError(f"raw: got {raw!r}, wanted one of {_RAW}")
         self.sigma = Linear(init_sigma, 0.0, fade_kimg)
-        self.depth_sigma = depth_sigma
+        self.depth_sigma, self.raw = depth_sigma, raw
 
     def __call__(self, images: Float[Tensor, "n c h w"], kimg: float) -> Float[Tensor, "n c h w"]:
         """Blur RGB or RGB-depth images as at ``kimg``."""

@@ -1,21 +1,21 @@
 """The 3DGP generator: mapping, field, renderer, cameras and depth (docs/method.md, sections 3 to 7)."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal, overload
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from mmagic.registry import MODELS
 from torch import Tensor, nn
 
-from ..layers import Label
-from ..rendering import Camera, Patch, RayMarching
+from ..layers import Label, check_power_of_two
+from ..rendering import Camera, Patch, RayMarching, Viewpoint
+from ..schedules import Level, build_level
 from .building import Config, build, frozen
 from .cameras.camera_generator import CameraGenerator
 from .cameras.camera_prior import CameraPrior
 from .depth_adaptor import DepthAdaptor
-from .fields.triplane_decoder import check_power_of_two
 from .old_names import rename_old_tensors, with_old_keys
 from .sampling import Sampling
 from .scene import Scene, Views
@@ -50,6 +50,22 @@ class CameraBatch:
 
 
 @dataclass(frozen=True)
+class Mixing:
+    """Style mixing (Karras et al. 2019, section 3.1): style codes of a second latent from some layer on.
+
+    Args:
+        z: The second latents.
+        first: The first layer that is given the second code, which may be behind the last.
+    """
+
+    z: Float[Tensor, "n z"]
+    first: Int[Tensor, " n"]
+
+    def __getitem__(self, index: Tensor) -> "Mixing":
+        return Mixing(self.z[index], self.first[index])
+
+
+@dataclass(frozen=True)
 class GeneratorInput:
     """What images are generated of.
 
@@ -60,14 +76,16 @@ class GeneratorInput:
         prior: Prior cameras; None draws them.
         patch: Parts of the image plane to render; None for all of it.
         camera_batch: More cameras to pass through the camera generator, for its regularisers.
+        mixing: Style mixing; None for none.
     """
 
     z: Float[Tensor, "n z"]
     label: Label | None = None
-    camera: Camera | None = None
+    camera: Viewpoint | None = None
     prior: Camera | None = None
     patch: Patch | None = None
     camera_batch: CameraBatch | None = None
+    mixing: "Mixing | None" = None
 
 
 @dataclass(frozen=True)
@@ -79,7 +97,7 @@ class GeneratorOutput(Views):
         batch_cameras: Posterior of the ``CameraBatch``, if there was one.
     """
 
-    ws: Float[Tensor, "n l d"]
+    ws: Float[Tensor, "n l d"] = field(kw_only=True)
     batch_cameras: Camera | None = None
 
 
@@ -102,6 +120,7 @@ class ThreeDGPGenerator(nn.Module):
         camera_prior: Config of the prior.
         camera_generator: Config of the camera generator; None renders prior cameras.
         depth_adaptor: Config of the depth adaptor; None for a model without depth supervision.
+        growing: Level of progressive growing as a schedule, for upsamplers that grow; None for all of it.
         **old: Arguments of before there were parts, see ``old_names``.
     """
 
@@ -118,6 +137,7 @@ class ThreeDGPGenerator(nn.Module):
         camera_prior: Config = frozen(type="CameraPrior"),
         camera_generator: Config | None = frozen(type="CameraGenerator"),
         depth_adaptor: Config | None = frozen(type="DepthAdaptor"),
+        growing: Level | None = None,
         **old: Any,
     ) -> None:
         super().__init__()
@@ -135,6 +155,7 @@ class ThreeDGPGenerator(nn.Module):
         self.upsampler = build(upsampler, in_channels=self.field.out_channels, w_dim=w_dim)
         self.prior: CameraPrior = build(camera_prior)
         self.camera_generator: CameraGenerator | None = build(camera_generator, prior=self.prior, **known)
+        self.growing = None if growing is None else build_level(growing)
         near, far = self.depth_range
         self.depth_adaptor: DepthAdaptor | None = build(depth_adaptor, near=near, far=far)
 
@@ -161,22 +182,41 @@ class ThreeDGPGenerator(nn.Module):
     def schedules(self, kimg: float) -> dict[str, float]:
         """Return the values of the parts' schedules by name."""
         values = self.renderer.schedules(kimg)
+        if self.growing is not None:
+            values = values | {"level": self.growing(kimg)}
         return values if self.depth_adaptor is None else values | self.depth_adaptor.schedules(kimg)
 
     def training_sampling(self, kimg: float) -> Sampling:
         """Return how a training step samples after ``kimg`` thousands of images."""
-        return Sampling.training(kimg, self.patch_size)
+        level = None if self.growing is None else self.growing(kimg)
+        return Sampling.training(kimg, self.patch_size, level)
+
+    def seen_size(self, sampling: Sampling) -> int:
+        """Return the side of the images or patches that are generated."""
+        resolution = sampling.resolution or self.image_size
+        return resolution if self.upsampler is None else self.upsampler.image_size(resolution, sampling)
 
     def pose(self, prior: Camera, z: Float[Tensor, "n z"], label: Label | None = None) -> Camera:
         """Turn prior cameras into posterior ones (the same without camera generator)."""
         return prior if self.camera_generator is None else self.camera_generator(prior, z, label)
 
+    def raw_size(self, sampling: Sampling) -> int:
+        """Return the side at which images are rendered, before they are upsampled."""
+        resolution = sampling.resolution or self.image_size
+        return resolution if self.upsampler is None else self.upsampler.render_size(resolution, sampling)
+
     def style(
-        self, z: Float[Tensor, "n z"], label: Label | None = None, sampling: Sampling = Sampling()
+        self,
+        z: Float[Tensor, "n z"],
+        label: Label | None = None,
+        sampling: Sampling = Sampling(),
+        mixing: Mixing | None = None,
     ) -> Float[Tensor, "n l w"]:
-        """Map latents and labels to (truncated) style codes, one for each layer."""
-        w = self.mapping(z, label)
-        ws = w[:, None].expand(-1, self.num_ws, -1)
+        """Map latents and labels to (truncated, mixed) style codes, one for each layer."""
+        ws = self.mapping(z, label)[:, None].expand(-1, self.num_ws, -1)
+        if mixing is not None:
+            second = torch.arange(self.num_ws, device=z.device) >= mixing.first[:, None]
+            ws = torch.where(second[..., None], self.mapping(mixing.z, label)[:, None], ws)
         if sampling.truncation_psi == 1:
             return ws
         return self.mapping.truncate(
@@ -200,7 +240,7 @@ class ThreeDGPGenerator(nn.Module):
             inputs: What to generate images of.
             sampling: How to sample.
         """
-        ws = self.style(inputs.z, inputs.label, sampling)
+        ws = self.style(inputs.z, inputs.label, sampling, inputs.mixing)
         camera = inputs.camera
         if camera is None:
             prior = inputs.prior
@@ -211,10 +251,13 @@ class ThreeDGPGenerator(nn.Module):
         batch, posterior = inputs.camera_batch, None
         if batch is not None:
             posterior = self.pose(batch.prior, batch.z, batch.label)
-        return GeneratorOutput(views.rgb, views.depth, views.adapted_depth, views.camera, ws, posterior)
+        return GeneratorOutput(**vars(views), ws=ws, batch_cameras=posterior)
 
     @overload
     def forward(self, noise: GeneratorInput, *, sampling: Sampling | None = None) -> GeneratorOutput: ...
+
+    @overload
+    def forward(self, noise: GeneratorInput, *, sampling: Sampling | None = None, task: "Task") -> Tensor: ...
 
     @overload
     def forward(
@@ -244,7 +287,8 @@ class ThreeDGPGenerator(nn.Module):
         num_batches: int = 1,
         return_noise: bool = False,
         sampling: Sampling | None = None,
-    ) -> GeneratorOutput | Float[Tensor, "n 3 h w"] | dict:
+        task: "Task | None" = None,
+    ) -> GeneratorOutput | Tensor | dict:
         """Generate as the toolkit asks for it, or as ``generate`` does if given a ``GeneratorInput``.
 
         The latter is for training: a distributed wrapper averages only gradients of what went through its
@@ -257,6 +301,7 @@ class ThreeDGPGenerator(nn.Module):
             return_noise: Return a dict in the toolkit's form, with ``fake_img``, ``noise_batch``, ``label``.
             sampling: How to sample; None as a first training step does in training mode, and otherwise
                 whole images, reproducibly.
+            task: What to do with this generator and all inputs, instead of generating.
 
         Returns:
             RGB in about [-1, 1], or what was asked for.
@@ -264,7 +309,7 @@ class ThreeDGPGenerator(nn.Module):
         if sampling is None:
             sampling = self.training_sampling(0.0) if self.training else Sampling()
         if isinstance(noise, GeneratorInput):
-            return self.generate(noise, sampling)
+            return self.generate(noise, sampling) if task is None else task(self, noise, sampling)
         if not isinstance(noise, Tensor):
             noise = (noise or torch.randn)((num_batches, self.noise_size)).to(self.mapping.w_avg.device)
         rgb = self.generate(GeneratorInput(noise, label), sampling).rgb
@@ -273,3 +318,7 @@ class ThreeDGPGenerator(nn.Module):
     def _load_from_state_dict(self, state_dict: dict, prefix: str, *args: Any, **kwargs: Any) -> None:
         rename_old_tensors(state_dict, prefix)
         super()._load_from_state_dict(state_dict, prefix, *args, **kwargs)
+
+
+Task = Callable[[ThreeDGPGenerator, GeneratorInput, Sampling], Tensor]
+"""Something else than images to ask of a generator: a loss of its own."""

@@ -26,6 +26,8 @@ class Sampling:
         kimg: Training time, in thousands of images, of the noise on densities and of the depth adaptor's
             drawn candidate; None outside training, where there is no noise and nothing is drawn.
         depth_choice: Candidate of the depth adaptor per sample, instead of a drawn one.
+        level: Of progressive growing: how many doublings of the resolution are on, of which the fraction is
+            being faded in; None for all. Only upsamplers that grow look at it.
     """
 
     resolution: int | None = None
@@ -38,16 +40,18 @@ class Sampling:
     draws: RayDraws | None = None
     kimg: float | None = None
     depth_choice: Int[Tensor, " n"] | None = None
+    level: float | None = None
 
     @classmethod
-    def training(cls, kimg: float, resolution: int) -> "Sampling":
+    def training(cls, kimg: float, resolution: int, level: float | None = None) -> "Sampling":
         """Return how a training step samples.
 
         Args:
             kimg: Training time in thousands of images.
             resolution: Side of a patch in pixels.
+            level: Level of progressive growing; None for all of it.
         """
-        return cls(resolution=resolution, deterministic=False, kimg=kimg)
+        return cls(resolution=resolution, deterministic=False, kimg=kimg, level=level)
 
     @property
     def spatial_noise(self) -> str:

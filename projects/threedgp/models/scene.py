@@ -1,6 +1,7 @@
 """Decoded objects, which can be seen from anywhere."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
 import torch
@@ -8,7 +9,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
-from ..rendering import Camera, Patch, pixel_rays
+from ..rendering import Patch, Viewpoint
 from .depth_adaptor import DepthAdaptor
 from .sampling import Sampling
 from .volume_renderer import VolumeRenderer
@@ -29,6 +30,20 @@ class Radiance(Protocol):
         """Return n copies of a single object."""
 
 
+@dataclass(frozen=True)
+class Upsampled:
+    """What an upsampler makes of rendered features.
+
+    Args:
+        rgb: Images.
+        raw: The images as they were rendered, as a dual discriminator sees them; the first features, unless
+            the upsampler changes them.
+    """
+
+    rgb: Float[Tensor, "n 3 h h"]
+    raw: Float[Tensor, "n 3 s s"]
+
+
 @runtime_checkable
 class Upsampler(Protocol):
     """A part that makes images of rendered features; see ``ThreeDGPGenerator``."""
@@ -36,13 +51,20 @@ class Upsampler(Protocol):
     num_ws: int
     """Style codes that it takes, behind those of the field."""
 
-    def render_size(self, resolution: int) -> int:
+    def render_size(self, resolution: int, sampling: Sampling) -> int:
         """Return the side at which features are rendered for images of a side of ``resolution``."""
 
+    def image_size(self, resolution: int, sampling: Sampling) -> int:
+        """Return the side of the images, which is smaller than ``resolution`` where they still grow."""
+
     def __call__(
-        self, features: Float[Tensor, "n c s s"], ws: Float[Tensor, "n l w"], resolution: int, noise_mode: str
-    ) -> Float[Tensor, "n 3 h h"]:
-        """Return images."""
+        self,
+        features: Float[Tensor, "n c s s"],
+        ws: Float[Tensor, "n l w"],
+        resolution: int,
+        sampling: Sampling,
+    ) -> Upsampled:
+        """Return images of a side of ``image_size``."""
 
 
 @dataclass(frozen=True)
@@ -54,12 +76,16 @@ class Views:
         depth: Rendered distance, world units: the geometry.
         adapted_depth: Depth as the discriminator sees it, about [-1, 1]; None without depth adaptor.
         camera: Cameras that were rendered.
+        raw_rgb: Colour as it was rendered, before it was upsampled; None without upsampler.
+        terms: Losses per sample that parts left in making the views, by name; part of the generator's loss.
     """
 
     rgb: Float[Tensor, "n 3 h w"]
     depth: Float[Tensor, "n 1 s s"]
     adapted_depth: Float[Tensor, "n 1 s s"] | None
-    camera: Camera
+    camera: Viewpoint
+    raw_rgb: Float[Tensor, "n 3 s s"] | None = None
+    terms: Mapping[str, Float[Tensor, " n"]] = field(default_factory=dict)
 
     @property
     def images(self) -> Float[Tensor, "n c h w"]:
@@ -70,6 +96,13 @@ class Views:
         if depth.shape[-2:] != self.rgb.shape[-2:]:
             depth = F.interpolate(depth, self.rgb.shape[-2:], mode="bilinear", align_corners=True)
         return torch.cat([self.rgb, depth], dim=1)
+
+    @property
+    def raw(self) -> Float[Tensor, "n c s s"] | None:
+        """What a dual discriminator sees besides: the same before it was upsampled."""
+        if self.raw_rgb is None or self.adapted_depth is None:
+            return self.raw_rgb
+        return torch.cat([self.raw_rgb, self.adapted_depth], dim=1)
 
 
 @dataclass(frozen=True)
@@ -103,7 +136,7 @@ class Scene:
         """Return the densities of world points, per world unit."""
         return self.renderer.density(self.query(points)[1])
 
-    def render(self, camera: Camera, patch: Patch | None = None, sampling: Sampling = Sampling()) -> Views:
+    def render(self, camera: Viewpoint, patch: Patch | None = None, sampling: Sampling = Sampling()) -> Views:
         """Render what cameras see.
 
         Args:
@@ -115,15 +148,16 @@ class Scene:
         single = len(self) == 1 < len(camera)
         radiance = self.radiance.repeat(len(camera)) if single else self.radiance
         resolution = sampling.resolution or self.image_size
-        side = resolution if self.upsampler is None else self.upsampler.render_size(resolution)
-        origins, directions = pixel_rays(camera, side, patch)
+        side = resolution if self.upsampler is None else self.upsampler.render_size(resolution, sampling)
+        origins, directions = self.renderer.rays(camera, side, patch)
         features, depth = self.renderer(radiance, origins, directions, sampling)
         features, depth = (x.mT.reshape(len(camera), -1, side, side) for x in (features, depth))
-        rgb = features
+        rgb, raw = features, None
         if self.upsampler is not None:
             ws = self.ws[:, -self.upsampler.num_ws :].expand(len(camera), -1, -1)
-            rgb = self.upsampler(features, ws, resolution, sampling.spatial_noise)
+            upsampled = self.upsampler(features, ws, resolution, sampling)
+            rgb, raw = upsampled.rgb, upsampled.raw
         adapted = None
         if self.depth_adaptor is not None:
             adapted = self.depth_adaptor(depth, kimg=sampling.kimg, choice=sampling.depth_choice)
-        return Views(rgb, depth, adapted, camera)
+        return Views(rgb, depth, adapted, camera, raw)

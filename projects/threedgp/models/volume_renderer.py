@@ -7,7 +7,8 @@ from jaxtyping import Float
 from mmagic.registry import MODELS
 from torch import Tensor, nn
 
-from ..rendering import Field, RayDraws, RayMarching, render_rays
+from ..rendering import Field, Patch, RayDraws, RayMarching, Viewpoint, render_rays
+from ..rendering.patches import PIXELS
 from ..schedules import Linear, Schedule, build_schedule
 from .sampling import Sampling
 
@@ -19,6 +20,7 @@ class VolumeRenderer(nn.Module):
     Args:
         density_noise: Standard deviation of the noise on raw densities in training, number or schedule.
         rays_per_chunk: Most rays rendered at a time without gradients, which bounds the memory.
+        pixels: Where the outermost rays meet the image, see ``patch_positions``.
         **marching: Fields of ``RayMarching``: near and far plane, numbers of samples, marcher.
     """
 
@@ -26,12 +28,15 @@ class VolumeRenderer(nn.Module):
         self,
         density_noise: Schedule = Linear(1.0, 0.0, over_kimg=5000),
         rays_per_chunk: int = 2**14,
+        pixels: str = "border",
         **marching: Any,
     ) -> None:
         super().__init__()
         self.marching = RayMarching(**marching)
         self.density_noise = build_schedule(density_noise)
-        self.rays_per_chunk = rays_per_chunk
+        if pixels not in PIXELS:
+            raise ValueError(f"pixels: got {pixels!r}, wanted one of {PIXELS}")
+        self.rays_per_chunk, self.pixels = rays_per_chunk, pixels
 
     def schedules(self, kimg: float) -> dict[str, float]:
         """Return the values of the part's schedules by name."""
@@ -40,6 +45,12 @@ class VolumeRenderer(nn.Module):
     def density(self, raw: Float[Tensor, "n m 1"]) -> Float[Tensor, "n m 1"]:
         """Turn a field's raw densities into densities, per world unit."""
         return self.marching.activate(self.marching.rule.density_input(raw))
+
+    def rays(
+        self, camera: Viewpoint, side: int, patch: Patch | None = None
+    ) -> tuple[Float[Tensor, "n r 3"], Float[Tensor, "n r 3"]]:
+        """Return the rays of an image or patch of ``side`` pixels: origins and unit directions."""
+        return camera.rays(side, patch, self.pixels)
 
     def forward(
         self,
@@ -63,8 +74,8 @@ class VolumeRenderer(nn.Module):
         marching, size = sampling.marching or self.marching, rays
         if not torch.is_grad_enabled():
             size = max(self.rays_per_chunk // n, 1)
-            if marching.cut_quantile > 0:
-                # The quantile is one of all rays: only the look-up of points is done in chunks.
+            if marching.needs_whole_call:
+                # Only the look-up of points is done in chunks.
                 field, size = in_chunks(field, size * (marching.num_coarse + marching.num_fine)), rays
         parts = []
         for start in range(0, rays, size):

@@ -1,6 +1,6 @@
 """Pure functions from cameras and fields to images: cameras, rays, tri-planes, patches, marching."""
 
-from .cameras import CAMERA_FIELDS, PITCH_MARGIN, Camera, camera_to_world, pixel_rays
+from .cameras import CAMERA_FIELDS, PITCH_MARGIN, Camera, Viewpoint, camera_to_world, pixel_rays
 from .patches import Patch, extract_patches, patch_positions
 from .reprojection import look_up, project, unproject, warp
 from .triplane import sample_planes
@@ -15,6 +15,7 @@ __all__ = [
     "RayDraws",
     "RayMarching",
     "RenderOutput",
+    "Viewpoint",
     "camera_to_world",
     "extract_patches",
     "look_up",

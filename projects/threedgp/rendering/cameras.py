@@ -6,6 +6,7 @@ along -z of its own frame, +x is right and +y is up.
 """
 
 from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
 
 import torch
 import torch.nn.functional as F
@@ -26,6 +27,22 @@ CAMERA_FIELDS = (
 )
 PITCH_MARGIN = 1e-5
 """How far cameras stay from the poles, where they have no "up"; radians."""
+
+
+@runtime_checkable
+class Viewpoint(Protocol):
+    """Where objects are seen from: a ``Camera``, or anything else that casts rays."""
+
+    @property
+    def params(self) -> Float[Tensor, "n p"]:
+        """The numbers that say where."""
+
+    def rays(
+        self, resolution: int, patch: Patch | None = None, pixels: str = "border"
+    ) -> tuple[Float[Tensor, "n r 3"], Float[Tensor, "n r 3"]]:
+        """Return ray origins and directions, row by row from the top left."""
+
+    def __len__(self) -> int: ...
 
 
 @dataclass(frozen=True)
@@ -103,6 +120,12 @@ class Camera:
         """Yaw, pitch (radians) and radius of the point looked at."""
         return self.params[:, 5:]
 
+    def rays(
+        self, resolution: int, patch: Patch | None = None, pixels: str = "border"
+    ) -> tuple[Float[Tensor, "n r 3"], Float[Tensor, "n r 3"]]:
+        """Return ``pixel_rays`` of these cameras."""
+        return pixel_rays(self, resolution, patch, pixels)
+
     def __len__(self) -> int:
         return self.params.shape[0]
 
@@ -151,7 +174,7 @@ def camera_to_world(camera: Camera) -> Float[Tensor, "n 4 4"]:
 
 
 def pixel_rays(
-    camera: Camera, resolution: int, patch: Patch | None = None
+    camera: Camera, resolution: int, patch: Patch | None = None, pixels: str = "border"
 ) -> tuple[Float[Tensor, "n r 3"], Float[Tensor, "n r 3"]]:
     """Cast one ray through each pixel centre, row by row from the top left.
 
@@ -159,13 +182,14 @@ def pixel_rays(
         camera: n cameras.
         resolution: Side of the (square) image or patch in pixels; r = resolution ** 2.
         patch: The part of the image plane that is seen; None for all of it.
+        pixels: Where the outermost rays meet the image, see ``patch_positions``.
 
     Returns:
         Ray origins and unit directions in the world.
     """
     if patch is None:
         patch = Patch.full(len(camera), device=camera.params.device)
-    xy = patch_positions(patch, resolution).to(camera.params.dtype).flatten(1, 2)
+    xy = patch_positions(patch, resolution, pixels).to(camera.params.dtype).flatten(1, 2)
     focal = 1.0 / torch.tan(torch.deg2rad(camera.fov_deg) / 2)
     z = -focal[:, None, None].expand(-1, xy.shape[1], 1)
     in_camera = F.normalize(torch.cat([xy, z], dim=-1), dim=-1)

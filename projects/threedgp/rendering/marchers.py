@@ -1,4 +1,4 @@
-"""Volume rendering's rules: where samples lie on a ray, and what they add up to (docs/method.md, section 5).
+"""Volume rendering's rules: what the samples of a ray add up to (docs/method.md, section 5).
 
 ``ClassicalMarcher`` is that of NeRF, each sample filling the interval behind it; ``MipMarcher`` averages
 neighbouring samples, as EG3D does. Features may have any number of channels.
@@ -54,9 +54,8 @@ class Marcher(Protocol):
 
     unit_features: ClassVar[bool]
     """Whether features come in about [0, 1] and leave in [-1, 1]."""
-
-    def positions(self, draws: Float[Tensor, "n r k"]) -> Float[Tensor, "n r k"]:
-        """Place one sample in each stratum of [0, 1]; ``draws`` are its places in the strata."""
+    jitter: ClassVar[str]
+    """How samples are placed unless ``RayMarching.jitter`` says so."""
 
     def bins(self, weights: Float[Tensor, "n r w"]) -> Float[Tensor, "n r b"]:
         """Return how likely fine samples are between the midpoints of coarse ones, not normalised."""
@@ -86,15 +85,9 @@ class ClassicalMarcher:
     """
 
     unit_features: ClassVar[bool] = False
+    jitter: ClassVar[str] = "strata"
     use_inf_depth: bool = True
     last_back: bool = False
-
-    def positions(self, draws: Float[Tensor, "n r k"]) -> Float[Tensor, "n r k"]:
-        """Strata end at the midpoints of a linspace."""
-        grid = _grid(draws)
-        middle = (grid[1:] + grid[:-1]) / 2
-        lower, upper = torch.cat([grid[:1], middle]), torch.cat([middle, grid[-1:]])
-        return lower + draws * (upper - lower)
 
     def bins(self, weights: Float[Tensor, "n r w"]) -> Float[Tensor, "n r b"]:
         """The weights of all but the outermost samples."""
@@ -130,13 +123,10 @@ class MipMarcher:
     """
 
     unit_features: ClassVar[bool] = True
+    jitter: ClassVar[str] = "step"
     use_inf_depth: bool = True
     white_back: bool = False
     density_bias: float = 0.0
-
-    def positions(self, draws: Float[Tensor, "n r k"]) -> Float[Tensor, "n r k"]:
-        """Strata are steps of a linspace, so that the last sample may lie beyond 1."""
-        return _grid(draws) + draws / (draws.shape[-1] - 1)
 
     def bins(self, weights: Float[Tensor, "n r w"]) -> Float[Tensor, "n r b"]:
         """Smoothed weights: the maximum over pairs, then the mean over pairs."""
@@ -179,10 +169,6 @@ def alpha_weights(
     survival = torch.cat([torch.ones_like(alpha[..., :1]), 1 - alpha + 1e-10], dim=-1)
     transmittance = survival.cumprod(dim=-1)
     return alpha * transmittance[..., :-1], transmittance[..., -1]
-
-
-def _grid(draws: Tensor) -> Float[Tensor, " k"]:
-    return torch.linspace(0, 1, draws.shape[-1], device=draws.device, dtype=draws.dtype)
 
 
 def _pair_means(x: Tensor, dim: int) -> Tensor:

@@ -37,19 +37,25 @@ class Patch:
         return torch.cat([self.scales[:, :1], self.offsets], dim=1)
 
 
-def patch_positions(patch: Patch, resolution: int) -> Float[Tensor, "n h w 2"]:
+PIXELS = ("border", "center")
+
+
+def patch_positions(patch: Patch, resolution: int, pixels: str = "border") -> Float[Tensor, "n h w 2"]:
     """Return the image-plane positions of a patch's pixel centres.
 
     Args:
         patch: n patches.
         resolution: Pixels along a side of the patch.
+        pixels: The outermost positions lie on the ``border`` of the image, as 3DGP has it, or half a pixel
+            inside, at the ``center`` of the pixels.
 
     Returns:
-        (x, y) with x to the right and y *up*, rows from the top; a whole image spans [-1, 1], its
-        outermost pixel centres lie on the border.
+        (x, y) with x to the right and y *up*, rows from the top; a whole image spans [-1, 1].
     """
     device, dtype = patch.scales.device, patch.scales.dtype
     line = torch.linspace(-1, 1, resolution, device=device, dtype=dtype)
+    if pixels == "center":
+        line = line * (1 - 1 / resolution)
     y, x = torch.meshgrid(-line, line, indexing="ij")
     grid = torch.stack([x, y], dim=-1)
     scales, offsets = patch.scales[:, None, None, :], patch.offsets[:, None, None, :]

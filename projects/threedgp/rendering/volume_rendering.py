@@ -1,11 +1,11 @@
 """Volume rendering with stratified and importance samples (docs/method.md, section 5).
 
-A position on a ray is s in [0, 1] (normalised) or t = near + s (far - near) (metric). The first pass is
-marched in s to find where the weight is, the final pass in t.
+A position on a ray is s in [0, 1] (normalised) or t = near + s (far - near) (metric). The first pass finds
+where the weight is, marched in s (3DGP) or t (the others); the final pass is marched in t.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 import torch.nn.functional as F
@@ -13,11 +13,14 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from .marchers import ClassicalMarcher, Marcher, MipMarcher, alpha_weights
+from .ray_samples import JITTERS, SPACINGS, RaySpan, box_span
 
 Field = Callable[[Tensor], tuple[Tensor, Tensor]]
 """Maps world points (n, m, 3) to colours or other features (n, m, c) and raw densities (n, m, 1)."""
 
 MARCHERS = ("classical", "mip")
+SPACES = ("normalized", "metric")
+DEPTHS = ("sum", "mean")
 DENSITIES: dict[str, Callable[[Tensor], Tensor]] = {"softplus": F.softplus, "relu": F.relu}
 """Activations that make a density of a raw one."""
 
@@ -38,6 +41,13 @@ class RayMarching:
         white_back: Give the weight that is left to white (mip).
         cut_quantile: Zero the densities under this quantile of the call, in [0, 1).
         density_bias: Added to the averaged raw density (mip).
+        jitter: How coarse samples are placed, see ``JITTERS``; None as the marcher does.
+        space: Where the first pass is marched and fine samples are drawn: in s, ``normalized``, or in t,
+            ``metric``.
+        spacing: Coarse samples are spread evenly in t, ``linear``, or in 1 / t, ``disparity``.
+        ray_box: Side of the cube around the origin that rays are sampled in; None samples from near to far.
+        depth: ``sum``: the sum of w t; ``mean``: that divided by the sum of w, and kept within the samples of
+            the call (the farthest of them where a ray meets nothing).
     """
 
     near: float = 0.75
@@ -51,9 +61,21 @@ class RayMarching:
     white_back: bool = False
     cut_quantile: float = 0.0
     density_bias: float = 0.0
+    jitter: str | None = None
+    space: str = "normalized"
+    spacing: str = "linear"
+    ray_box: float | None = None
+    depth: str = "sum"
 
     def __post_init__(self) -> None:
-        for name, known in (("marcher", MARCHERS), ("density", tuple(DENSITIES))):
+        for name, known in (
+            ("marcher", MARCHERS),
+            ("density", tuple(DENSITIES)),
+            ("jitter", (None, *JITTERS)),
+            ("space", SPACES),
+            ("spacing", SPACINGS),
+            ("depth", DEPTHS),
+        ):
             if getattr(self, name) not in known:
                 raise ValueError(f"{name}: got {getattr(self, name)!r}, wanted one of {known}")
         if not 0 < self.near < self.far:
@@ -62,6 +84,8 @@ class RayMarching:
             raise ValueError(f"num_coarse: got {self.num_coarse}, wanted at least 3")
         if not 0 <= self.cut_quantile < 1:
             raise ValueError(f"cut_quantile: got {self.cut_quantile}, wanted a number in [0, 1)")
+        if self.space != "metric" and (self.spacing != "linear" or self.ray_box is not None):
+            raise ValueError(f"space: got {self.space!r} with spacing or ray_box, wanted 'metric'")
 
     @property
     def rule(self) -> Marcher:
@@ -74,9 +98,29 @@ class RayMarching:
         """Return the density of what ``Marcher.density_input`` returns."""
         return DENSITIES[self.density](raw)
 
-    def to_metric(self, s: Tensor) -> Tensor:
-        """Map normalised positions to distances."""
-        return self.near + s * (self.far - self.near)
+    @property
+    def needs_whole_call(self) -> bool:
+        """Whether a ray depends on the other rays of the call."""
+        return self.cut_quantile > 0 or self.depth == "mean" or self.ray_box is not None
+
+    def place(self, draws: Float[Tensor, "n r k"]) -> Float[Tensor, "n r k"]:
+        """Place one coarse sample in each stratum of [0, 1]; ``draws`` are its places in the strata."""
+        return JITTERS[self.jitter or self.rule.jitter](draws)
+
+    def span(self, origins: Float[Tensor, "n r 3"], directions: Float[Tensor, "n r 3"]) -> RaySpan:
+        """Return the part of these rays that is sampled."""
+        if self.ray_box is not None:
+            return box_span(origins, directions, self.ray_box, self.spacing)
+        return RaySpan(self.near, self.far, self.spacing)
+
+    def expected(
+        self, depth: Float[Tensor, "n r 1"], weights: Float[Tensor, "n r w"], t: Float[Tensor, "n r k"]
+    ) -> Float[Tensor, "n r 1"]:
+        """Return the depth of rays of the sum of w t, the weights, and all distances of the call."""
+        if self.depth == "sum":
+            return depth
+        mean = depth / weights.sum(dim=-1, keepdim=True)
+        return mean.where(~mean.isnan(), torch.inf).clamp(t.min(), t.max())
 
 
 @dataclass(frozen=True)
@@ -131,7 +175,7 @@ class RenderOutput:
 
     Args:
         features: Composited colour or other features.
-        depth: Composited distance, sum of w t (not divided by the sum of w).
+        depth: Composited distance, sum of w t, unless ``RayMarching.depth`` says otherwise.
         weights: Weight of each sample (or interval).
         transmittance: Light that is left behind the last sample.
         distances: Positions t of the samples.
@@ -221,26 +265,34 @@ def render_rays(
         draws: The random numbers to use.
 
     Returns:
-        Depth and distances in t also for ``num_fine=0``, which is marched in s.
+        Depth and distances in t, however the rays were marched.
     """
-    rule = options.rule
-    s = rule.positions(draws.stratified)
-    features, sigma = _query(field, origins, directions, options.to_metric(s), draws.coarse_noise)
-    coarse = march(features, sigma, s, options)
+    rule, span, metric = options.rule, options.span(origins, directions), options.space == "metric"
+    s = options.place(draws.stratified)
+    t = span.at(s)
+    features, sigma = _query(field, origins, directions, t, draws.coarse_noise)
+    positions = t if metric else s
+    coarse = march(features, sigma, positions, options)
     if options.num_fine == 0:
-        weight_sum = coarse.weights.sum(dim=-1, keepdim=True)
-        depth = options.near * weight_sum + (options.far - options.near) * coarse.depth
-        distances = options.to_metric(s)
-        return RenderOutput(coarse.features, depth, coarse.weights, coarse.transmittance, distances)
-    s_fine = importance_positions(s, rule.bins(coarse.weights.detach()), draws.importance)
-    fine_features, fine_sigma = _query(
-        field, origins, directions, options.to_metric(s_fine), draws.fine_noise
-    )
-    t, order = options.to_metric(torch.cat([s, s_fine], dim=-1)).sort(dim=-1)
+        return _in_metric(coarse, t, options)
+    fine = importance_positions(positions, rule.bins(coarse.weights.detach()), draws.importance)
+    t_fine = fine if metric else span.at(fine)
+    fine_features, fine_sigma = _query(field, origins, directions, t_fine, draws.fine_noise)
+    t, order = torch.cat([t, t_fine], dim=-1).sort(dim=-1)
     sigma = torch.cat([sigma, fine_sigma], dim=-1).gather(-1, order)
     features = torch.cat([features, fine_features], dim=-2)
     features = features.gather(-2, order[..., None].expand(features.shape))
-    return march(features, sigma, t, options)
+    out = march(features, sigma, t, options)
+    return replace(out, depth=options.expected(out.depth, out.weights, t))
+
+
+def _in_metric(coarse: RenderOutput, t: Tensor, options: RayMarching) -> RenderOutput:
+    """Return a single pass with its depth in t, whichever way it was marched."""
+    depth = coarse.depth
+    if options.space == "normalized":
+        weight_sum = coarse.weights.sum(dim=-1, keepdim=True)
+        depth = options.near * weight_sum + (options.far - options.near) * depth
+    return replace(coarse, depth=options.expected(depth, coarse.weights, t), distances=t)
 
 
 def _query(

@@ -9,6 +9,8 @@ from jaxtyping import Float, Int
 from mmengine.dist import all_reduce
 from torch import Tensor
 
+from ..layers import resize
+from ..models.generator import CameraBatch, GeneratorInput, Mixing
 from ..rendering import Camera, Patch, extract_patches
 
 B = TypeVar("B", bound="Batch")
@@ -74,7 +76,9 @@ class RealBatch(Batch):
 
     def cut(self, patch: Patch | None, resolution: int) -> "RealPatches":
         """Show these parts of the images, at this many pixels a side; all of them for None."""
-        images = self.images if patch is None else extract_patches(self.images, patch, resolution)
+        if patch is None:
+            return RealPatches(resize(self.images, resolution), self.label, self.features, None)
+        images = extract_patches(self.images, patch, resolution)
         return RealPatches(images, self.label, self.features, patch)
 
 
@@ -117,9 +121,51 @@ class FakeBatch(Batch):
         label: Classes; None without classes.
         prior: Prior cameras.
         patch: Parts of the image plane; None for whole images.
+        mixing: Style mixing; None for none.
     """
 
     z: Float[Tensor, "n z"]
     label: Int[Tensor, " n"] | None
     prior: Camera
     patch: Patch | None
+    mixing: Mixing | None = None
+
+    def inputs(self, cameras: CameraBatch | None = None) -> GeneratorInput:
+        """Return what the generator is given, with more cameras for its regularisers."""
+        return GeneratorInput(
+            self.z,
+            self.label,
+            prior=self.prior,
+            patch=self.patch,
+            camera_batch=cameras,
+            mixing=self.mixing,
+        )
+
+
+@dataclass(frozen=True)
+class TermDraws(Batch):
+    """Random numbers of a ``GeneratorTerm``."""
+
+    values: Float[Tensor, "n ..."]
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What a discriminator is shown.
+
+    Args:
+        images: Images or patches.
+        raw: Besides, the same before they were upsampled; None unless it is a dual discriminator.
+    """
+
+    images: Float[Tensor, "n c h w"]
+    raw: Float[Tensor, "n c s s"] | None = None
+
+    @property
+    def tensors(self) -> list[Tensor]:
+        """All that there is."""
+        return [self.images] if self.raw is None else [self.images, self.raw]
+
+    def leaves(self) -> "Seen":
+        """Return the same as leaves of a new graph, to take gradients with respect to them."""
+        return Seen(*(tensor.detach().requires_grad_() for tensor in self.tensors))

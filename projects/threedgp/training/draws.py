@@ -1,6 +1,6 @@
 """What a training step draws: latents, classes, cameras and patches, of the whole batch at once."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import torch
@@ -9,7 +9,7 @@ from torch import Tensor
 
 from ..models.cameras.camera_prior import CameraPrior
 from ..models.cameras.camera_regularizers import CameraRegularizer
-from ..models.generator import CameraBatch
+from ..models.generator import CameraBatch, Mixing
 from ..models.patch_sampler import PatchSampler
 from ..rendering import Camera, Patch
 from .batches import FakeBatch
@@ -26,6 +26,7 @@ class Draws:
         patch_sampler: Where patches are taken; None for whole images.
         kimg: Training time.
         device: Where the draws are wanted.
+        mixing: Draws style mixing for a batch; None for none.
     """
 
     prior: CameraPrior
@@ -34,6 +35,7 @@ class Draws:
     patch_sampler: PatchSampler | None
     kimg: float
     device: torch.device
+    mixing: Callable[[int], Mixing] | None = None
 
     def labels(self, n: int) -> Int[Tensor, " n"] | None:
         """Draw classes as the data has them; None without classes."""
@@ -48,7 +50,8 @@ class Draws:
     def fakes(self, n: int) -> FakeBatch:
         """Draw all that n generated patches depend on."""
         z, prior = torch.randn(n, self.z_dim).to(self.device), self.prior.sample(n, self.device)
-        return FakeBatch(z, self.labels(n), prior, self.patches(n))
+        mixing = None if self.mixing is None else self.mixing(n)
+        return FakeBatch(z, self.labels(n), prior, self.patches(n), mixing)
 
     def camera_batches(self, regularizers: Iterable[CameraRegularizer]) -> list[CameraBatch]:
         """Draw the prior cameras that each regulariser looks at."""

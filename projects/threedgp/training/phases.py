@@ -6,22 +6,25 @@ whatever depends on the whole of it, over all processes, is an argument.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import reduce
+from functools import partial, reduce
 from operator import add
+from typing import Any
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from ..layers import resize
 from ..models.blur_fade import BlurFade
 from ..models.cameras.camera_regularizers import CameraRegularizer
-from ..models.generator import CameraBatch, GeneratorInput, GeneratorOutput, ThreeDGPGenerator
+from ..models.generator import CameraBatch, GeneratorOutput, ThreeDGPGenerator
 from ..models.losses.adversarial_loss import ThreeDGPAdversarialLoss
 from ..models.losses.distillation import KnowledgeDistillationLoss
+from ..models.losses.generator_term import GeneratorTerm
 from ..models.losses.r1_regularizer import R1Regularizer
 from ..models.sampling import Sampling
 from ..rendering import Camera
-from .batches import FakeBatch, RealPatches
+from .batches import FakeBatch, RealPatches, Seen, TermDraws
 from .gradients import untouched
 from .state_dicts import unwrap
 
@@ -69,6 +72,7 @@ class Phases:
         blur_fade: Blur of the discriminator's inputs; None for none.
         sampling: How the generator samples.
         kimg: Training time.
+        generator_terms: What regularises the generator in steps of its own.
     """
 
     generator: nn.Module
@@ -80,6 +84,7 @@ class Phases:
     blur_fade: BlurFade | None
     sampling: Sampling
     kimg: float
+    generator_terms: Iterable[GeneratorTerm] = ()
 
     @property
     def bare_generator(self) -> ThreeDGPGenerator:
@@ -94,11 +99,24 @@ class Phases:
             cameras: Prior cameras for each regulariser. They are shared by all parts of a batch.
         """
         output = self._generate(self.generator, fakes, CameraBatch.cat(list(cameras)))
-        logits, _ = self._judge(unwrap(self.discriminator), output.images, fakes)
+        logits, _ = self._judge(unwrap(self.discriminator), self._of_fakes(output), fakes)
         logs = dict(loss_g_adv=self.adversarial_loss.generator(logits).mean())
+        logs |= {f"loss_g_{name}": term.mean() for name, term in output.terms.items()}
         if output.batch_cameras is not None:
             logs |= self.camera_losses(cameras, output.batch_cameras)
         return PhaseResult(_total(logs), logs)
+
+    def term_phase(self, term: GeneratorTerm, fakes: FakeBatch, draws: TermDraws) -> PhaseResult:
+        """Lazy regulariser of the generator, times its interval.
+
+        Args:
+            term: The regulariser.
+            fakes: What it would generate.
+            draws: Random numbers of the regulariser.
+        """
+        task = partial(term, draws=draws.values)
+        loss = self.generator(fakes.inputs(), sampling=self.sampling, task=task).mean()
+        return PhaseResult(loss * term.interval, {f"loss_g_{term.name}": loss})
 
     def discriminator_phase(
         self, real: RealPatches, fakes: FakeBatch, mean_scale: Float[Tensor, ""] | None
@@ -112,8 +130,9 @@ class Phases:
         """
         with torch.no_grad():
             output = self._generate(self.bare_generator, fakes)
-        fake_logits, _ = self._judge(self.discriminator, output.images, fakes)
-        logits, predicted = self._judge(self.discriminator, real.images, real, features=True)
+        fake_logits, _ = self._judge(self.discriminator, self._of_fakes(output), fakes)
+        seen = self._blurred(self._of_reals(real), real=True)
+        logits, predicted = self._judge(self.discriminator, seen, real, features=True)
         logs = dict(loss_d_adv=self.adversarial_loss.discriminator(fake_logits, logits).mean())
         if self.distillation is not None:
             logs["loss_d_kd"] = self.distillation(
@@ -131,10 +150,14 @@ class Phases:
             batch_size: Images of the whole step, which gamma may depend on.
         """
         assert self.r1 is not None
-        images = real.images.detach().requires_grad_()
-        logits, predicted = self._judge(self.discriminator, images, real, features=True)
+        if self.r1.behind_blur:
+            leaves = seen = self._blurred(self._of_reals(real), real=True).leaves()
+        else:
+            leaves = self._of_reals(real).leaves()
+            seen = self._blurred(leaves, real=True)
+        logits, predicted = self._judge(self.discriminator, seen, real, features=True)
         gamma = self.r1.weight(self.bare_generator.image_size, batch_size)
-        penalty = self.r1(logits, images, gamma).mean()
+        penalty = self.r1(logits, leaves.tensors, gamma).mean()
         # The penalty does not depend on the last bias: keep it in the graph as well.
         loss = penalty * self.r1.interval + untouched(predicted) + untouched(logits)
         return PhaseResult(loss, dict(loss_d_r1=penalty))
@@ -158,35 +181,57 @@ class Phases:
     def _generate(
         self, generator: nn.Module, fakes: FakeBatch, cameras: CameraBatch | None = None
     ) -> GeneratorOutput:
-        inputs = GeneratorInput(
-            fakes.z, fakes.label, prior=fakes.prior, patch=fakes.patch, camera_batch=cameras
-        )
-        return generator(inputs, sampling=self.sampling)
+        return generator(fakes.inputs(cameras), sampling=self.sampling)
+
+    @property
+    def _is_dual(self) -> bool:
+        return getattr(unwrap(self.discriminator), "takes_raw", False)
+
+    def _of_fakes(self, output: GeneratorOutput) -> Seen:
+        """Return what the discriminator sees of generated images."""
+        return self._blurred(Seen(output.images, output.raw if self._is_dual else None), real=False)
+
+    def _of_reals(self, real: RealPatches) -> Seen:
+        """Return what the discriminator sees of real images, not yet blurred."""
+        raw = resize(real.images, self.bare_generator.raw_size(self.sampling)) if self._is_dual else None
+        return Seen(real.images, raw)
+
+    def _blurred(self, seen: Seen, real: bool) -> Seen:
+        """Blur images as training does."""
+        blur = self.blur_fade
+        if blur is None:
+            return seen
+        raw, blurs_raw = seen.raw, blur.raw == "both" or (real and blur.raw == "real")
+        if raw is not None and blurs_raw:
+            raw = blur(raw, self.kimg)
+        return Seen(blur(seen.images, self.kimg), raw)
 
     def _judge(
         self,
         discriminator: nn.Module,
-        images: Float[Tensor, "n c h w"],
+        seen: Seen,
         about: FakeBatch | RealPatches,
         features: bool = False,
     ) -> tuple[Float[Tensor, " n"], Float[Tensor, "n d"] | None]:
-        """Show images to the discriminator, blurred as training does.
+        """Show images to the discriminator.
 
         Args:
             discriminator: The discriminator.
-            images: RGB(-depth) patches.
+            seen: RGB(-depth) patches.
             about: What else it is told of them: their classes, and where the patches lie.
             features: Also predict the teacher's features, if the discriminator has that head.
 
         Returns:
             Logits, and the predicted features or None.
         """
-        if self.blur_fade is not None:
-            images = self.blur_fade(images, self.kimg)
-        told = dict(label=about.label, patch=about.patch)
+        told: dict[str, Any] = dict(label=about.label, patch=about.patch)
+        if seen.raw is not None:
+            told["raw"] = seen.raw
+        if getattr(unwrap(discriminator), "grows", False):
+            told["level"] = self.sampling.level
         if not features or unwrap(discriminator).feature_dim is None:
-            return discriminator(images, **told), None
-        return discriminator(images, **told, return_features=True)
+            return discriminator(seen.images, **told), None
+        return discriminator(seen.images, **told, return_features=True)
 
 
 def _total(losses: Logs) -> Float[Tensor, ""]:

@@ -1,6 +1,7 @@
 """3DGP as the toolkit knows it: a model that trains for a step, generates samples, and is saved."""
 
 from collections.abc import Iterable, Sequence
+from functools import partial
 from typing import Any, cast
 
 import torch
@@ -20,9 +21,11 @@ from ..models.discriminators.discriminator import ThreeDGPDiscriminator
 from ..models.generator import GeneratorOutput, ThreeDGPGenerator
 from ..models.losses.adversarial_loss import ThreeDGPAdversarialLoss
 from ..models.losses.distillation import KnowledgeDistillationLoss
+from ..models.losses.generator_term import GeneratorTerm
 from ..models.losses.r1_regularizer import R1Regularizer
 from ..models.old_names import rename_old_tensors
 from ..models.patch_sampler import PatchSampler
+from ..models.style_mixing import StyleMixing
 from ..schedules import schedule_values
 from .batches import RealBatch
 from .checks import check_parts, check_wrappers, discriminator_defaults
@@ -49,6 +52,8 @@ class ThreeDGP(BaseConditionalGAN):
         distillation: Config of the distillation loss; None for none.
         teacher: Config of a teacher that is run on the fly, where the dataset delivers no features.
         camera_regularizers: Configs of the camera regularisers; used with a camera generator only.
+        generator_terms: Configs of what regularises the generator in steps of its own, see ``GeneratorTerm``.
+        style_mixing: Config of style mixing; None for none.
         patch_sampler: Config of the patch sampler, whose ``min_scale`` defaults to patch size over image
             size; None trains on whole images.
         blur_fade: Config of the blur of the discriminator's inputs; None for none.
@@ -73,6 +78,8 @@ class ThreeDGP(BaseConditionalGAN):
         distillation: Config | None = frozen(type="KnowledgeDistillationLoss"),
         teacher: Config | None = None,
         camera_regularizers: Sequence[Config] | None = None,
+        generator_terms: Sequence[Config] = (),
+        style_mixing: Config | None = None,
         patch_sampler: Config | None = frozen(type="PatchSampler"),
         blur_fade: Config | None = frozen(type="BlurFade"),
         ema_config: Config | None = frozen(type="ImagesSeenEMA"),
@@ -93,6 +100,8 @@ class ThreeDGP(BaseConditionalGAN):
         if ours.camera_generator is None:
             camera_regularizers = []
         self.camera_regularizers = nn.ModuleList(build(config) for config in camera_regularizers)
+        self.generator_terms = nn.ModuleList(build(config) for config in generator_terms)
+        self.style_mixing: StyleMixing | None = build(style_mixing)
         min_scale = ours.patch_size / ours.image_size
         self.patch_sampler: PatchSampler | None = build(patch_sampler, min_scale=min_scale)
         self.blur_fade: BlurFade | None = build(blur_fade)
@@ -120,7 +129,8 @@ class ThreeDGP(BaseConditionalGAN):
         generator = self._generator
         shares = self.label_distribution if self.num_classes else None
         sampler = self.patch_sampler
-        return Draws(generator.prior, generator.noise_size, shares, sampler, self.kimg, self.device)
+        mixing = None if self.style_mixing is None else partial(self.style_mixing, generator=generator)
+        return Draws(generator.prior, generator.noise_size, shares, sampler, self.kimg, self.device, mixing)
 
     @property
     def phases(self) -> Phases:
@@ -135,6 +145,7 @@ class ThreeDGP(BaseConditionalGAN):
             blur_fade=self.blur_fade,
             sampling=self._generator.training_sampling(self.kimg),
             kimg=self.kimg,
+            generator_terms=cast(Iterable[GeneratorTerm], self.generator_terms),
         )
 
     @property
@@ -174,7 +185,13 @@ class ThreeDGP(BaseConditionalGAN):
     def schedule_values(self) -> Logs:
         """Return the training time and the present value of every schedule, for the logs."""
         parts = [self._generator, self.discriminator, self.patch_sampler, self.blur_fade]
-        losses = [self.adversarial_loss, self.r1, self.distillation, *self.camera_regularizers]
+        losses = [
+            self.adversarial_loss,
+            self.r1,
+            self.distillation,
+            *self.camera_regularizers,
+            *self.generator_terms,
+        ]
         values = schedule_values([*parts, *losses], self.kimg)
         logs = {"kimg": self.kimg} | {f"schedule/{name}": value for name, value in values.items()}
         return {key: torch.tensor(value) for key, value in logs.items()}

@@ -10,7 +10,8 @@ from mmengine.dist import get_world_size
 from mmengine.optim import OptimWrapperDict
 from torch import nn
 
-from .batches import Batch, RealBatch, RealPatches, chunk_indices
+from ..models.losses.generator_term import GeneratorTerm
+from .batches import Batch, RealBatch, RealPatches, TermDraws, chunk_indices
 from .draws import Draws
 from .gradients import sanitize_gradients, without_gradients
 from .phases import Logs, PhaseResult, Phases
@@ -44,7 +45,11 @@ class Trainer:
             images_seen: Images before the step, over all processes.
         """
         batch_size = len(real) * get_world_size()
-        logs = self._train_generator(len(real)) | self._train_discriminator(real)
+        logs = self._train_generator(len(real))
+        for term in self.phases.generator_terms:
+            if term.is_due(images_seen, batch_size):
+                logs |= self._regularize_generator(term, len(real))
+        logs |= self._train_discriminator(real)
         if self.phases.r1 is not None and self.phases.r1.is_due(images_seen, batch_size):
             logs |= self._penalize_gradients(real, batch_size)
         return logs
@@ -58,6 +63,17 @@ class Trainer:
                 "generator", lambda part: self.phases.generator_phase(part, cameras), fakes
             )
         return result.logs
+
+    def _regularize_generator(self, term: GeneratorTerm, n: int) -> Logs:
+        n = max(n // term.batch_shrink, 1)
+        draws = TermDraws(term.draw(n, self.phases.bare_generator))
+        result = self._optimize(
+            "generator",
+            lambda fakes, draws: self.phases.term_phase(term, fakes, draws),
+            self.draws.fakes(n),
+            draws,
+        )
+        return {key: value for key, value in result.logs.items() if key.startswith("loss")}
 
     def _train_discriminator(self, real: RealBatch) -> Logs:
         fakes, patches = self.draws.fakes(len(real)), self._patches(real)
@@ -79,7 +95,8 @@ class Trainer:
         return dict(loss_d_r1=result.logs["loss_d_r1"])
 
     def _patches(self, real: RealBatch) -> RealPatches:
-        return real.cut(self.draws.patches(len(real)), self.phases.bare_generator.patch_size)
+        side = self.phases.bare_generator.seen_size(self.phases.sampling)
+        return real.cut(self.draws.patches(len(real)), side)
 
     def _optimize(self, name: str, phase: Callable[..., PhaseResult], *batches: Batch) -> PhaseResult:
         """Run a phase over all chunks of these batches, and step once with the mean gradient."""

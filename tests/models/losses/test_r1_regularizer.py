@@ -13,13 +13,13 @@ def images():
 
 def test_linear_logit_is_penalised_by_its_slope():
     x, w = images(), torch.randn(4, 5, 5, dtype=torch.float64)
-    penalty = R1Regularizer()((x * w).sum(dim=(1, 2, 3)), x, gamma=0.3)
+    penalty = R1Regularizer()((x * w).sum(dim=(1, 2, 3)), [x], gamma=0.3)
     torch.testing.assert_close(penalty, (0.15 * w.square().sum()).expand(3))
 
 
 def test_quadratic_logit_is_penalised_by_the_distance_to_its_minimum():
     x = images()
-    penalty = R1Regularizer()(x.square().sum(dim=(1, 2, 3)) / 2, x, gamma=2.0)
+    penalty = R1Regularizer()(x.square().sum(dim=(1, 2, 3)) / 2, [x], gamma=2.0)
     torch.testing.assert_close(penalty, x.square().sum(dim=(1, 2, 3)))
 
 
@@ -27,7 +27,7 @@ def test_gradient():
     x = images()
 
     def penalty(w):
-        return R1Regularizer()((x * w).tanh().sum(dim=(1, 2, 3)), x, 0.5)
+        return R1Regularizer()((x * w).tanh().sum(dim=(1, 2, 3)), [x], 0.5)
 
     w = torch.randn(4, 1, 1, dtype=torch.float64, requires_grad=True)
     assert gradcheck(penalty, (w,))

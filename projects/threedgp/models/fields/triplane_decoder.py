@@ -8,18 +8,7 @@ from typing import cast
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from ...layers import NOISE_MODES, SynthesisBlock
-
-
-def channels_at(resolution: int, cbase: int, cmax: int) -> int:
-    """Channels of a StyleGAN2 block: min(cbase / resolution, cmax)."""
-    return min(cbase // resolution, cmax)
-
-
-def check_power_of_two(name: str, value: int, minimum: int = 4) -> None:
-    """Raise a ValueError that names the field unless ``value`` is a power of two >= ``minimum``."""
-    if value < minimum or value & (value - 1):
-        raise ValueError(f"{name}: got {value}, wanted a power of two of at least {minimum}")
+from ...layers import NOISE_MODES, SynthesisBlock, channels_at, check_power_of_two
 
 
 class TriPlaneDecoder(nn.Module):

@@ -1,5 +1,9 @@
 """R1 gradient penalty (Mescheder et al. 2018; docs/method.md, section 9)."""
 
+from collections.abc import Sequence
+from functools import reduce
+from operator import add
+
 import torch
 from jaxtyping import Float
 from mmagic.registry import MODELS
@@ -13,15 +17,17 @@ class R1Regularizer(nn.Module):
     Args:
         gamma: Weight; ``auto`` is 0.0002 image_size^2 / batch.
         interval: Steps between two applications; the penalty is multiplied by it.
+        behind_blur: Take the gradient on what the discriminator receives (EG3D), instead of on the images
+            before they are blurred.
     """
 
-    def __init__(self, gamma: float | str = 0.05, interval: int = 16) -> None:
+    def __init__(self, gamma: float | str = 0.05, interval: int = 16, behind_blur: bool = False) -> None:
         super().__init__()
         if isinstance(gamma, str) and gamma != "auto":
             raise ValueError(f"gamma: got {gamma!r}, wanted a number or 'auto'")
         if interval < 1:
             raise ValueError(f"interval: got {interval}, wanted at least 1")
-        self.gamma, self.interval = gamma, interval
+        self.gamma, self.interval, self.behind_blur = gamma, interval, behind_blur
 
     def is_due(self, images_seen: int, batch_size: int) -> bool:
         """Tell whether the step that begins at ``images_seen`` is one of those with the penalty."""
@@ -32,14 +38,15 @@ class R1Regularizer(nn.Module):
         return 0.0002 * image_size**2 / batch_size if self.gamma == "auto" else float(self.gamma)
 
     def forward(
-        self, logits: Float[Tensor, " n"], images: Float[Tensor, "n c h w"], gamma: float
+        self, logits: Float[Tensor, " n"], images: Sequence[Float[Tensor, "n ..."]], gamma: float
     ) -> Float[Tensor, " n"]:
-        """Return gamma / 2 ||d logit / d image||^2 per sample.
+        """Return gamma / 2 ||d logit / d images||^2 per sample.
 
         Args:
             logits: Scores of ``images``, whose graph is kept.
-            images: Real patches that require gradients.
+            images: Real patches that require gradients, and their raw images where there are such.
             gamma: See ``weight``.
         """
-        (gradient,) = torch.autograd.grad(logits.sum(), images, create_graph=True)
-        return gamma / 2 * gradient.square().sum(dim=(1, 2, 3))
+        gradients = torch.autograd.grad(logits.sum(), list(images), create_graph=True)
+        norms = [gradient.square().sum(dim=(1, 2, 3)) for gradient in gradients]
+        return gamma / 2 * reduce(add, norms)
