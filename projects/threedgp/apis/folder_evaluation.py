@@ -19,8 +19,7 @@ from tqdm import tqdm
 
 from ..data import ImageDepthDataset
 from ..data.sample_sets import Sample, Samples, open_samples
-from ..evaluation import LocalKID, SeededEvaluator, check_evaluation
-from ..evaluation.checks import ALL
+from ..evaluation import SeededEvaluator, check_evaluation, counts_of
 from ..evaluation.inception import network_file
 
 INCEPTION_SHA256 = "f58cb9b6ec323ed63459aa4fb441fe750cfe39fafad6da5cb504a16f19e958f4"
@@ -269,16 +268,7 @@ def protocol_of(
         "resolution_rule": RESOLUTION_RULE,
         "networks": files,
         "seed": options.seed,
-        "metrics": {metric.prefix: _counts(metric, len(reals)) for metric in metrics},
+        "metrics": {metric.prefix: counts_of(metric, len(reals)) for metric in metrics},
         "depth_levels": list(options.depth_levels),
         "depth_nearer_larger": options.nearer_larger,
     }
-
-
-def _counts(metric: BaseMetric, num_reals: int) -> dict[str, int]:
-    reals = getattr(metric, "real_nums", 0)
-    counts = {"samples": metric.fake_nums, "reals": num_reals if reals == ALL else reals}
-    if isinstance(metric, LocalKID):
-        return {**counts, "subsets": metric.subsets, "subset_size": min(metric.subset_size, *counts.values())}
-    names = ("splits", "neighbours", "bins", "num_pairs")
-    return counts | {name: getattr(metric, name) for name in names if hasattr(metric, name)}

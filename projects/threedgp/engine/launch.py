@@ -16,6 +16,7 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
 from ..errors import UserError
+from ..evaluation.checks import counts_of, title_of
 from ..whole_files import write_text
 from .checkpoint_loading import read_checkpoint
 from .config_check import check_config
@@ -150,14 +151,24 @@ def run_test(runner: Runner) -> dict[str, float]:
     return keeper.metrics
 
 
-def about_test(runner: Runner) -> dict[str, str]:
-    """What the metrics of a test depend on beside the model: the data and the seed.
+def about_test(runner: Runner) -> dict[str, Any]:
+    """What the metrics of a test depend on beside the model: the data, the seed and the counts.
 
     Args:
         runner: A runner with a test loop.
     """
     owners = owners_of_data_root(runner.cfg.get("test_dataloader"))
-    return {"data_root": ", ".join(str(owner["data_root"]) for owner in owners), "seed": str(runner.seed)}
+    loop = runner.test_loop
+    counts = {
+        title_of(metric): counts_of(metric, len(loader.dataset))
+        for evaluator, loader in zip(loop.evaluators, loop.dataloaders, strict=True)
+        for metric in evaluator.metrics or []
+    }
+    return {
+        "data_root": ", ".join(str(owner["data_root"]) for owner in owners),
+        "seed": str(runner.seed),
+        "protocol": {"metrics": counts},
+    }
 
 
 def save_metrics(metrics: Mapping[str, Any], folder: str | Path, **about: Any) -> list[Path]:

@@ -1,7 +1,7 @@
 """Metrics."""
 
 from .camera_distance import CameraDistance, load_cameras
-from .checks import Checked, check_evaluation
+from .checks import Checked, check_evaluation, counts_of
 from .depth_accuracy import DepthAccuracy, draw_pairs, ordinal_error, scale_shift_invariant_rmse
 from .intra_class_diversity import IntraClassDiversity
 from .local_fid import LocalFID
@@ -25,6 +25,7 @@ __all__ = [
     "NonFlatnessScore",
     "SeededEvaluator",
     "check_evaluation",
+    "counts_of",
     "depth_histograms",
     "draw_pairs",
     "kernel_inception_distance",
