@@ -17,10 +17,11 @@ from mmengine.runner import Runner
 
 from ..errors import UserError
 from ..evaluation.checks import counts_of, title_of
+from ..training.state_dicts import unwrap
 from ..whole_files import write_text
 from .checkpoint_loading import read_checkpoint
 from .config_check import check_config
-from .console import ConsoleRunner, ProgressHook
+from .console import ConsoleRunner, ProgressHook, parameter_counts
 from .dependent_settings import check_teacher
 from .run_config import merge_options, owners_of_data_root, read_config, redirect_data_root, stored_config
 
@@ -152,21 +153,22 @@ def run_test(runner: Runner) -> dict[str, float]:
 
 
 def about_test(runner: Runner) -> dict[str, Any]:
-    """What the metrics of a test depend on beside the model: the data, the seed and the counts.
+    """What the metrics of a test depend on: the data, the seed and the counts; and the size of the model.
 
     Args:
         runner: A runner with a test loop.
     """
     owners = owners_of_data_root(runner.cfg.get("test_dataloader"))
-    loop = runner.test_loop
+    evaluators, loaders = (getattr(runner.test_loop, name, []) for name in ("evaluators", "dataloaders"))
     counts = {
         title_of(metric): counts_of(metric, len(loader.dataset))
-        for evaluator, loader in zip(loop.evaluators, loop.dataloaders, strict=True)
+        for evaluator, loader in zip(evaluators, loaders, strict=True)
         for metric in evaluator.metrics or []
     }
     return {
         "data_root": ", ".join(str(owner["data_root"]) for owner in owners),
         "seed": str(runner.seed),
+        "parameters": parameter_counts(unwrap(runner.model)),
         "protocol": {"metrics": counts},
     }
 
