@@ -21,6 +21,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from projects.threedgp import command_line
 from projects.threedgp.errors import user_errors
 
+METRICS = ("fid", "is", "kid", "pr", "nfs", "depth")
+
 
 def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """The command line; paths that do not exist end here."""
@@ -36,6 +38,7 @@ def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
     )
     add("--vgg", type=file, help="another network for precision and recall (default: the Inception network)")
     add("--depth-estimator", type=file, help="TorchScript that the depth maps are compared with")
+    add("--metrics", nargs="+", choices=METRICS, default=METRICS, help="default: all that can be measured")
     add("--resolution", type=int, help="pixels along a side (default: the samples')")
     add("--num", dest="count", type=int, help="use that many samples, spread evenly (default: all)")
     add("--no-depth", dest="use_depth", action="store_false", help="leave depth maps alone")
@@ -70,7 +73,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     from projects.threedgp.engine.launch import save_metrics
 
     args.device = args.device or ("cuda" if torch.cuda.is_available() else "cpu")
-    args.depth_levels = tuple(args.depth_levels)
+    args.depth_levels, args.metrics = tuple(args.depth_levels), tuple(args.metrics)
     options = FolderOptions(**{each.name: getattr(args, each.name) for each in fields(FolderOptions)})
     result = evaluate_folder(args.samples, args.data_root, options)
     out = args.out or Path("work_dirs", Path(args.samples).resolve().stem)

@@ -29,6 +29,7 @@ RESOLUTION_RULE = (
     "reals: central square, resized by Lanczos to the resolution; samples: as they are if they have it, "
     "else resized in the same way"
 )
+METRIC_NAMES = ("fid", "is", "kid", "pr", "nfs", "depth")
 FULL_COUNT = 50000
 """Samples that published numbers are of."""
 
@@ -47,6 +48,7 @@ class FolderOptions:
         nearer_larger: Larger values of the depth maps are nearer.
         depth_levels: Values of the depth maps, 0 to 65535 (8-bit values count 256 times), that are the near
             and the far end of the scene.
+        metrics: Which of ``METRIC_NAMES`` to measure.
         splits: Groups of images that the Inception score is the mean of.
         batch_size: Images at a time.
         workers: Processes that load.
@@ -62,6 +64,7 @@ class FolderOptions:
     use_depth: bool = True
     nearer_larger: bool = False
     depth_levels: tuple[int, int] = (0, LEVELS - 1)
+    metrics: tuple[str, ...] = METRIC_NAMES
     splits: int = 10
     batch_size: int = 64
     workers: int = 2
@@ -74,6 +77,8 @@ class FolderOptions:
             value = getattr(self, name)
             if value is not None and value < bound:
                 raise ValueError(f"{name}: got {value}, wanted at least {bound}")
+        if not self.metrics or not set(self.metrics) <= set(METRIC_NAMES):
+            raise ValueError(f"metrics: got {self.metrics}, wanted some of {', '.join(METRIC_NAMES)}")
         low, high = self.depth_levels
         if not 0 <= low < high < LEVELS:
             raise ValueError(f"depth_levels: got {low} {high}, wanted 0 <= NEAR < FAR <= {LEVELS - 1}")
@@ -167,17 +172,17 @@ def make_metrics(samples: Samples, num_reals: int, options: FolderOptions) -> li
     judge = {**network, "inception_path": options.vgg} if options.vgg else network
     by = f" ({Path(options.vgg).name})" if options.vgg else mark or " (Inception)"
     some = min(num_reals, FULL_COUNT)
-    configs: list[dict] = [
-        dict(type="LocalFID", **network, prefix=f"FID{mark}"),
-        dict(type="LocalKID", **network, real_nums=some, seed=options.seed, prefix=f"KID{mark}"),
-        dict(type="LocalPrecisionRecall", **judge, real_nums=some, prefix=f"PR{by}"),
-        dict(type="LocalInceptionScore", **network, splits=options.splits, prefix=f"IS{mark}"),
-    ]
+    configs: dict[str, dict] = {
+        "fid": dict(type="LocalFID", **network, prefix=f"FID{mark}"),
+        "kid": dict(type="LocalKID", **network, real_nums=some, seed=options.seed, prefix=f"KID{mark}"),
+        "pr": dict(type="LocalPrecisionRecall", **judge, real_nums=some, prefix=f"PR{by}"),
+        "is": dict(type="LocalInceptionScore", **network, splits=options.splits, prefix=f"IS{mark}"),
+    }
     if samples.facts.depth:
-        configs.append(dict(type="NonFlatnessScore", fake_nums=count, depth_range=options.depth_range))
+        configs["nfs"] = dict(type="NonFlatnessScore", fake_nums=count, depth_range=options.depth_range)
     if samples.facts.depth and options.depth_estimator:
-        configs.append(dict(type="DepthAccuracy", fake_nums=count, estimator=options.depth_estimator))
-    return [METRICS.build(config) for config in configs]
+        configs["depth"] = dict(type="DepthAccuracy", fake_nums=count, estimator=options.depth_estimator)
+    return [METRICS.build(config) for name, config in configs.items() if name in options.metrics]
 
 
 def stand_in_mark(inception: str | None) -> str:
@@ -210,7 +215,7 @@ def remarks(samples: Samples, options: FolderOptions) -> list[str]:
         )
     if options.depth_estimator and not facts.depth:
         found.append(f"--depth-estimator: not used, as there are no depth maps in {facts.source}")
-    if facts.depth and not options.depth_estimator:
+    if facts.depth and "depth" in options.metrics and not options.depth_estimator:
         found.append("depth accuracy is not measured without --depth-estimator")
     return found
 

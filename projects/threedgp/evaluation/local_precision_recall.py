@@ -32,7 +32,7 @@ def precision_recall(
     middle = real.float().mean(dim=0)
     real, fake = real.float() - middle, fake.float() - middle
     real_radii, fake_radii = (neighbour_radii(each, neighbours) for each in (real, fake))
-    precise, recalled = 0, torch.zeros(len(real), dtype=torch.bool)
+    precise, recalled = 0, torch.zeros(len(real), dtype=torch.bool, device=real.device)
     for rows in _blocks(fake, len(real), "precision and recall"):
         distances = torch.cdist(fake[rows], real)
         precise += int((distances <= real_radii).any(dim=1).sum())
@@ -112,6 +112,6 @@ class LocalPrecisionRecall(FeatureMetric):
         Args:
             fake_results: Features of each generated image.
         """
-        fake = stacked_rows(fake_results)
-        precision, recall = precision_recall(self.real_features, fake, self.neighbours)
+        fake, real = (each.to(self.device) for each in (stacked_rows(fake_results), self.real_features))
+        precision, recall = precision_recall(real, fake, self.neighbours)
         return {"precision": precision, "recall": recall}
