@@ -112,6 +112,7 @@ class LocalPrecisionRecall(FeatureMetric):
         Args:
             fake_results: Features of each generated image.
         """
-        fake, real = (each.to(self.device) for each in (stacked_rows(fake_results), self.real_features))
+        device: Any = self.device
+        fake, real = (each.to(device) for each in (stacked_rows(fake_results), self.real_features))
         precision, recall = precision_recall(real, fake, self.neighbours)
         return {"precision": precision, "recall": recall}
