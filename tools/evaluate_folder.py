@@ -32,7 +32,8 @@ def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
     add("--data-root", type=command_line.existing_folder, required=True, help="folder of the real images")
     add("--out", help="where the metrics go (default: work_dirs/<name of SAMPLES>)")
     add(
-        "--inception",
+        "--inception-path",
+        dest="inception",
         type=file,
         help="the Inception network (default: NVIDIA's, from the cache or the internet)",
     )

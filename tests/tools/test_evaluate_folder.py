@@ -56,7 +56,7 @@ def noise(seed, count=COUNT, side=SIDE):
 def measured(tmp_path, samples, reals, network, *options):
     """The content of metrics.json."""
     out = tmp_path / "out"
-    command = [str(samples), "--data-root", str(reals), "--inception", network, "--out", str(out)]
+    command = [str(samples), "--data-root", str(reals), "--inception-path", network, "--out", str(out)]
     evaluate_folder.main([*command, "--workers", "0", "--splits", "2", *options])
     assert not [path for path in out.iterdir() if path.name.startswith(".")]
     return json.loads((out / "metrics.json").read_text())
@@ -242,12 +242,12 @@ def line_of(capsys, *arguments):
 )
 def test_counts_that_no_metric_can_work_with(tmp_path, network, capsys, options, count, words):
     reals, samples = write(tmp_path / "reals", noise(0)), write(tmp_path / "samples", noise(1, count))
-    assert words in line_of(capsys, samples, "--data-root", reals, "--inception", network, *options)
+    assert words in line_of(capsys, samples, "--data-root", reals, "--inception-path", network, *options)
 
 
 def test_misfits_end_in_a_line_that_names_them(tmp_path, network, capsys):
     reals = write(tmp_path / "reals", noise(0))
-    shared = ("--data-root", reals, "--inception", network)
+    shared = ("--data-root", reals, "--inception-path", network)
     (tmp_path / "empty").mkdir()
     assert "is empty" in line_of(capsys, tmp_path / "empty", *shared)
     assert "does not exist" in line_of(capsys, tmp_path / "nothing", *shared)
@@ -257,9 +257,9 @@ def test_misfits_end_in_a_line_that_names_them(tmp_path, network, capsys):
     (samples / "05.png").write_bytes((samples / "06.png").read_bytes()[:-30])
     assert "05.png is not readable" in line_of(capsys, samples, *shared)
     (tmp_path / "text.pt").write_bytes(b"no network")
-    broken = line_of(capsys, reals, "--data-root", reals, "--inception", tmp_path / "text.pt")
+    broken = line_of(capsys, reals, "--data-root", reals, "--inception-path", tmp_path / "text.pt")
     assert "text.pt' is not a (whole) TorchScript file" in broken
     few = write(tmp_path / "few", noise(2, 3))
     assert "got 3 real images, wanted at least 4" in line_of(
-        capsys, reals, "--data-root", few, "--inception", network
+        capsys, reals, "--data-root", few, "--inception-path", network
     )
