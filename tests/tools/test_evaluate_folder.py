@@ -15,7 +15,7 @@ from torch import nn
 
 from projects.threedgp.apis import folder_evaluation
 from projects.threedgp.errors import user_errors
-from projects.threedgp.evaluation import feature_metric
+from projects.threedgp.evaluation import feature_metric, inception
 from tests.stand_ins import save_inception_stand_in
 from tools import evaluate_folder
 
@@ -219,6 +219,19 @@ def test_metrics_are_chosen(tmp_path, network):
     assert evaluate_folder.METRICS == folder_evaluation.METRIC_NAMES
 
 
+def test_flatness_alone_needs_no_network(tmp_path, monkeypatch):
+    monkeypatch.setattr(inception, "MMAGIC_CACHE_DIR", str(tmp_path / "nothing"))
+    monkeypatch.setattr(inception, "download_from_url", None)
+    reals = write(tmp_path / "reals", noise(0))
+    samples = with_depth(tmp_path / "samples", noise(1), lambda image: 100 + 200.0 * image[..., 0])
+    out = tmp_path / "out"
+    evaluate_folder.main(
+        [str(samples), "--data-root", str(reals), "--out", str(out), "--metrics", "nfs", "--workers", "0"]
+    )
+    content = json.loads((out / "metrics.json").read_text())
+    assert set(content["metrics"]) == {"NFS/nfs", "NFS/nfs_std"} and content["protocol"]["networks"] == {}
+
+
 def line_of(capsys, *arguments):
     """What the tool says before it ends with status 2."""
     with pytest.raises(SystemExit) as end, user_errors():
@@ -235,6 +248,7 @@ def line_of(capsys, *arguments):
         ((), 1, "LocalInceptionScore: got fake_nums=1 and splits=10"),
         (("--splits", "1"), 1, "got fake_nums=1, wanted at least 2"),
         (("--splits", "1"), 3, "got fake_nums=3, wanted at least 4"),
+        (("--metrics", "nfs", "depth"), 4, "wanted depth maps beside the images"),
         (("--metrics", "pr"), 3, "got fake_nums=3, wanted at least 4"),
         (("--resolution", "0"), 4, "resolution: got 0, wanted at least 1"),
         (("--depth-levels", "9", "3"), 4, "depth_levels: got 9 3, wanted 0 <= NEAR < FAR <= 65535"),

@@ -182,7 +182,13 @@ def make_metrics(samples: Samples, num_reals: int, options: FolderOptions) -> li
         configs["nfs"] = dict(type="NonFlatnessScore", fake_nums=count, depth_range=options.depth_range)
     if samples.facts.depth and options.depth_estimator:
         configs["depth"] = dict(type="DepthAccuracy", fake_nums=count, estimator=options.depth_estimator)
-    return [METRICS.build(config) for name, config in configs.items() if name in options.metrics]
+    chosen = [config for name, config in configs.items() if name in options.metrics]
+    if not chosen:
+        wanted = "depth maps beside the images, and for depth an estimator"
+        raise ValueError(
+            f"metrics: got {', '.join(options.metrics)} for {samples.facts.source}, wanted {wanted}"
+        )
+    return [METRICS.build(config) for config in chosen]
 
 
 def stand_in_mark(inception: str | None) -> str:
@@ -209,7 +215,7 @@ def remarks(samples: Samples, options: FolderOptions) -> list[str]:
         found.append(
             f"{facts.compressed} of {facts.count} samples are JPEG, which changes FID; wanted PNG or .npz"
         )
-    if facts.count < FULL_COUNT:
+    if facts.count < FULL_COUNT and "fid" in options.metrics:
         found.append(
             f"{facts.count} samples: FID falls with their number; published numbers are of {FULL_COUNT}"
         )
@@ -258,22 +264,29 @@ def protocol_of(
     options: FolderOptions,
 ) -> dict[str, Any]:
     """Return all that the values depend on."""
-    networks = {"inception": options.inception, "precision and recall": options.vgg or options.inception}
-    files = {
-        name: {"file": path or TERO_INCEPTION_URL, "sha256": file_digest(path)}
-        for name, path in networks.items()
-    }
-    if samples.facts.depth and options.depth_estimator:
-        path = options.depth_estimator
-        files["depth estimator"] = {"file": path, "sha256": file_digest(path)}
     return {
         "samples": asdict(samples.facts),
         "reals": {"data_root": str(reals.data_root), "count": len(reals)},
         "resolution": side,
         "resolution_rule": RESOLUTION_RULE,
-        "networks": files,
+        "networks": networks_of(samples, options),
         "seed": options.seed,
         "metrics": {metric.prefix: counts_of(metric, len(reals)) for metric in metrics},
         "depth_levels": list(options.depth_levels),
         "depth_nearer_larger": options.nearer_larger,
+    }
+
+
+def networks_of(samples: Samples, options: FolderOptions) -> dict[str, dict[str, str]]:
+    """Return file and digest of each network that took part."""
+    paths: dict[str, str | None] = {}
+    if not {"fid", "is", "kid"}.isdisjoint(options.metrics):
+        paths["inception"] = options.inception
+    if "pr" in options.metrics:
+        paths["precision and recall"] = options.vgg or options.inception
+    if "depth" in options.metrics and samples.facts.depth and options.depth_estimator:
+        paths["depth estimator"] = options.depth_estimator
+    return {
+        name: {"file": path or TERO_INCEPTION_URL, "sha256": file_digest(path)}
+        for name, path in paths.items()
     }
