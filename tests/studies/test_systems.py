@@ -105,6 +105,13 @@ def test_a_table_of_nothing_is_refused(configs, tmp_path):
         systems.main(["table", str(tmp_path), str(tmp_path / "out"), "3dgp_toy32"])
 
 
+def test_runs_of_different_length_are_not_compared(configs, tmp_path):
+    finished_run(tmp_path / "out", THREEDGP, 0, 1.0)
+    made_up_run(tmp_path / "out", EG3D, 0, {FID.key: 1.0}, [train_record(10, 1.0)])
+    with pytest.raises(UserError, match=r"eg3d_toy32_seed0 saw 0.08 kimg, 3dgp_toy32_seed0 saw 0.16 kimg"):
+        systems.main(["table", str(tmp_path), str(tmp_path / "out"), "eg3d_toy32", "3dgp_toy32"])
+
+
 def test_systems_are_trained_one_after_the_other_unless_told_otherwise(configs, tmp_path, monkeypatch):
     asked = []
     monkeypatch.setattr(systems, "execute", lambda runs, data, size, jobs: asked.append((runs, size, jobs)))

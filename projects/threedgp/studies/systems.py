@@ -51,12 +51,28 @@ def main(argv: Sequence[str] | None = None) -> None:
     finished = [run for run in runs if run.metrics_path.is_file()]
     if not finished:
         raise UserError(f"{args.out}: no finished run of {', '.join(args.configs or SYSTEMS)}")
+    check_lengths(finished)
     write_tables(args.out, finished, MEASURES, claims_of(finished), range_cell)
     for name in ("table.md", "claims.md"):
         print((args.out / name).read_text())
     for run in runs:
         if run not in finished:
             print(f"not finished: {run.folder}")
+
+
+def check_lengths(runs: Sequence[Run]) -> None:
+    """Refuse to compare runs of different length.
+
+    Args:
+        runs: Finished runs.
+
+    Raises:
+        UserError: If they did not see equal numbers of images.
+    """
+    lengths = {run.kimg(): run.folder.name for run in runs}
+    if len(lengths) > 1:
+        found = ", ".join(f"{name} saw {kimg:g} kimg" for kimg, name in sorted(lengths.items()))
+        raise UserError(f"runs: {found}; wanted equal numbers of images")
 
 
 def systems(names: Sequence[str]) -> list[Arm]:
