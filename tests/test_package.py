@@ -102,7 +102,7 @@ def test_the_wheel_holds_one_package_with_configs_and_zoo(wheel):
         for path in (ROOT / folder).glob(pattern):
             relative = path.relative_to(ROOT).as_posix().removeprefix("projects/threedgp/")
             assert relative in plugin, path
-    assert {"zoo/toy32.pth", "tools/train.py", "docs/method.md"} <= plugin
+    assert {"zoo/toy32.pth", "tools/train.py", "docs/method.md", "studies/published.toml"} <= plugin
 
 
 @pytest.mark.slow

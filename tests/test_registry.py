@@ -19,7 +19,7 @@ REGISTERED = {
         *("LabelDistributionHook", "SampleGridHook", "ThroughputHook", "WholeCheckpointHook"),
     ],
     METRICS: [
-        *("LocalFID", "LocalInceptionScore", "NonFlatnessScore"),
+        *("LocalFID", "LocalInceptionScore", "LocalKID", "LocalPrecisionRecall", "NonFlatnessScore"),
         *("CameraDistance", "DepthAccuracy", "IntraClassDiversity", "MultiViewConsistency"),
     ],
 }

@@ -14,6 +14,8 @@ VERBS = {
     "train": ("train", "train a config"),
     "test": ("test", "evaluate a checkpoint"),
     "render": ("render", "pictures and a video of a checkpoint"),
+    "evaluate-folder": ("evaluate_folder", "measure images that another program made"),
+    "table": ("table", "published numbers, and what was measured here"),
     "plot": ("plot_logs", "curves of a training run"),
     "slim": ("model_converters.slim", "make a checkpoint small, to share it"),
     "scenes": ("data.make_toy_scenes", "make a data set of procedural scenes"),
@@ -27,7 +29,7 @@ CONFIG_FIRST = ("train", "test", "render", "slim", "to-official")
 
 def usage() -> str:
     """What the commands are."""
-    verbs = "\n".join(f"  {verb:<14} {summary}" for verb, (_, summary) in VERBS.items())
+    verbs = "\n".join(f"  {verb:<15} {summary}" for verb, (_, summary) in VERBS.items())
     return f"usage: python -m projects.threedgp VERB ARGUMENTS (VERB --help tells which)\n\n{verbs}"
 
 

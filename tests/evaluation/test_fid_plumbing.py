@@ -30,7 +30,7 @@ def network(tmp_path):
 def cache(tmp_path, monkeypatch):
     """Nothing is kept in, or taken from, the toolkit's own cache; nothing is downloaded."""
     monkeypatch.setattr(inception, "MMAGIC_CACHE_DIR", str(tmp_path / "cache"))
-    monkeypatch.setattr("projects.threedgp.evaluation.local_fid.MMAGIC_CACHE_DIR", str(tmp_path))
+    monkeypatch.setattr("projects.threedgp.evaluation.feature_metric.MMAGIC_CACHE_DIR", str(tmp_path))
 
     def no_internet(*args, **kwargs):
         raise ConnectionError("no internet")

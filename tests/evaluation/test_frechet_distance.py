@@ -2,9 +2,12 @@
 
 import numpy as np
 import pytest
+import torch
 from scipy import linalg
 
+from projects.threedgp.evaluation.feature_metric import mean_and_covariance
 from projects.threedgp.evaluation.local_fid import LocalFID, frechet_distance
+from tests.stand_ins import save_inception_stand_in
 
 
 def covariance(rng, size, samples=None):
@@ -48,7 +51,23 @@ def test_fewer_samples_than_dimensions():
     assert frechet_distance(mean, a, mean, 4 * a)[0] == pytest.approx(np.trace(a), rel=1e-6)
 
 
-def test_is_what_the_metric_reports():
+def test_is_what_the_metric_reports(tmp_path):
     rng = np.random.default_rng(4)
-    gaussians = rng.standard_normal(5), covariance(rng, 5), rng.standard_normal(5), covariance(rng, 5)
-    assert LocalFID._calc_fid(*gaussians) == frechet_distance(*gaussians)
+    metric = LocalFID(fake_nums=50, inception_path=save_inception_stand_in(tmp_path))
+    metric.real_mean, metric.real_cov = rng.standard_normal(5), covariance(rng, 5)
+    rows = (rng.standard_normal((50, 5)) + 1e3).astype(np.float32)
+    exact = rows.astype(np.float64)
+    wanted = frechet_distance(
+        exact.mean(axis=0), np.cov(exact, rowvar=False), metric.real_mean, metric.real_cov
+    )
+    got = metric.compute_metrics([torch.from_numpy(row[None]) for row in rows])
+    np.testing.assert_allclose([got["fid"], got["mean"], got["cov"]], wanted, rtol=1e-10)
+
+
+def test_mean_and_covariance_do_not_depend_on_how_many_rows_are_taken_at_once():
+    rows = torch.randn(103, 6) * 3 + 1e3
+    wanted = rows.double().numpy()
+    for at_once in (1, 10, 103, 200):
+        mean, cov = mean_and_covariance(rows, at_once)
+        np.testing.assert_allclose(mean, wanted.mean(axis=0), rtol=1e-13)
+        np.testing.assert_allclose(cov, np.cov(wanted, rowvar=False), rtol=1e-9, atol=1e-9)

@@ -111,9 +111,16 @@ def test_the_command_line_measures_them(tmp_path):
     files = [str(tmp_path / name) for name in ("tiny_metrics.py", "tiny.pth")]
     test_tool.main([*files, "--work-dir", str(tmp_path / "work")])
     written = json.loads((tmp_path / "work" / "metrics.json").read_text())
-    metrics = written.pop("metrics")
+    metrics, protocol, parameters = (written.pop(name) for name in ("metrics", "protocol", "parameters"))
     assert written == dict(config=files[0], checkpoint=files[1], data_root=data_root, seed="7")
     assert {f"{kind}/{name}" for kind, names in RESULTS.items() for name in names} <= set(metrics)
+    assert {kind: counts["samples"] for kind, counts in protocol["metrics"].items()} == {
+        config.get("prefix", config["type"]): config["fake_nums"] for config in configs(tmp_path)
+    }
+    assert parameters == {
+        name: sum(weight.numel() for weight in getattr(MODELS.build(tiny_runs.model()), name).parameters())
+        for name in ("generator", "discriminator")
+    }
 
 
 def measure_in_a_process(rank: int, store: str, folder: str, queue) -> None:

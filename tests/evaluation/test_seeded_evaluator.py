@@ -6,7 +6,7 @@ import torch
 from mmagic.registry import MODELS
 from mmengine.hooks import Hook
 
-from projects.threedgp.evaluation import SeededEvaluator, local_fid, seeded_evaluator
+from projects.threedgp.evaluation import SeededEvaluator, feature_metric, seeded_evaluator
 from tests import tiny_runs
 from tests.stand_ins import save_inception_stand_in
 
@@ -15,7 +15,7 @@ SHAPE = (3, tiny_runs.SIZE, tiny_runs.SIZE)
 
 @pytest.fixture(autouse=True)
 def cache(tmp_path, monkeypatch):
-    monkeypatch.setattr(local_fid, "MMAGIC_CACHE_DIR", str(tmp_path / "cache"))
+    monkeypatch.setattr(feature_metric, "MMAGIC_CACHE_DIR", str(tmp_path / "cache"))
     return tmp_path / "cache"
 
 

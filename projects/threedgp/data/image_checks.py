@@ -5,17 +5,28 @@ from __future__ import annotations
 import os
 import struct
 from dataclasses import dataclass
-from pathlib import Path
-from typing import BinaryIO
+from io import BufferedIOBase
 
 from PIL import Image
 
-from .images import FORMATS, PNG_SIGNATURE, SIDEWAYS, BadImageError, opened, orientation, shown
+from .images import (
+    FORMATS,
+    PNG_SIGNATURE,
+    SIDEWAYS,
+    BadImageError,
+    Source,
+    opened,
+    orientation,
+    shown,
+    stream,
+)
 
 PNG_END = b"IEND\xaeB`\x82"
 JPEG_END = b"\xff\xd9"
 PADDING = b"\0\r\n "
 TAIL_BYTES = 4096
+GREY_MODES = ("1", "L", "LA", "La", "F")
+GREY_PNG_TYPES = (0, 4)
 # Chunks that may tell how the image lies, and beginnings of texts that do.
 PNG_EXIF, PNG_TEXTS = b"eXIf", (b"tEXt", b"zTXt", b"iTXt")
 ORIENTING_TEXTS = (b"Raw profile type", b"XML:com.adobe")
@@ -29,11 +40,13 @@ class ImageHeader:
         format: PIL's name, taken from the content ('PNG', 'JPEG', ...), not from the extension.
         width: In pixels, as the image is loaded.
         height: As `width`.
+        grey: Whether the file stores no colour.
     """
 
     format: str
     width: int
     height: int
+    grey: bool = False
 
     @property
     def size(self) -> tuple[int, int]:
@@ -41,7 +54,7 @@ class ImageHeader:
         return self.width, self.height
 
 
-def check_image(path: str | Path, upright: bool = True) -> ImageHeader:
+def check_image(path: Source, upright: bool = True) -> ImageHeader:
     """Read the header and look for the end marker of an image.
 
     A file whose end marker is not where it should be gets decoded, which settles the matter.
@@ -54,7 +67,7 @@ def check_image(path: str | Path, upright: bool = True) -> ImageHeader:
         BadImageError: If the file is missing, is no image or is not complete.
     """
     try:
-        with open(path, "rb") as file:
+        with stream(path) as file:
             header = _read_header(file, upright)
             complete = _has_end_marker(file, header.format)
     except FileNotFoundError:
@@ -67,23 +80,24 @@ def check_image(path: str | Path, upright: bool = True) -> ImageHeader:
     return header
 
 
-def _read_header(file: BinaryIO, upright: bool) -> ImageHeader:
-    start = file.read(24)
+def _read_header(file: BufferedIOBase, upright: bool) -> ImageHeader:
+    start = file.read(26)
     # Depth maps are PNGs, so half of all files: reading the size directly is ten times as quick.
     if start.startswith(PNG_SIGNATURE) and start[12:16] == b"IHDR" and not (upright and _png_may_lie(file)):
         width, height = struct.unpack(">II", start[16:24])
         # Pillow refuses what would fill the memory, and what has no pixel.
         if 0 < width * height <= (Image.MAX_IMAGE_PIXELS or 0):
-            return ImageHeader("PNG", width, height)
+            return ImageHeader("PNG", width, height, start[25] in GREY_PNG_TYPES)
     file.seek(0)
-    with Image.open(file, formats=FORMATS) as image:
+    with Image.open(file, formats=FORMATS) as image:  # type: ignore[arg-type]
         width, height = image.size
         if upright and orientation(image) in SIDEWAYS:
             width, height = height, width
-        return ImageHeader(image.format or "", width, height)
+        grey = image.mode in GREY_MODES or image.mode.startswith("I")
+        return ImageHeader(image.format or "", width, height, grey)
 
 
-def _png_may_lie(file: BinaryIO) -> bool:
+def _png_may_lie(file: BufferedIOBase) -> bool:
     """Whether a PNG holds what may tell that it lies; the position in `file` is lost."""
     file.seek(len(PNG_SIGNATURE))
     while len(head := file.read(8)) == 8 and head[4:] != b"IEND":
@@ -94,7 +108,7 @@ def _png_may_lie(file: BinaryIO) -> bool:
     return False
 
 
-def _has_end_marker(file: BinaryIO, image_format: str) -> bool:
+def _has_end_marker(file: BufferedIOBase, image_format: str) -> bool:
     size = file.seek(0, os.SEEK_END)
     file.seek(max(size - TAIL_BYTES, 0))
     tail = file.read().rstrip(PADDING)

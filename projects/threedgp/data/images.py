@@ -18,6 +18,7 @@ import io
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import lru_cache
+from io import BufferedIOBase
 from pathlib import Path
 
 import cv2
@@ -53,6 +54,10 @@ NOTICEABLE = 2  # of 255: what conversions from sRGB to sRGB differ by
 DEPTH_LEVELS = 65536.0  # NumPy 1 turns float32 / 65536, an int, into float64
 
 
+Source = str | Path | BufferedIOBase
+"""A file by its name, or opened: a member of an archive."""
+
+
 class BadImageError(ValueError):
     """A file is not a whole, readable image. The message does not repeat the file name."""
 
@@ -64,14 +69,25 @@ def shown(name: object) -> str:
 
 
 @contextmanager
-def opened(path: str | Path) -> Iterator[Image.Image]:
+def stream(source: Source) -> Iterator[BufferedIOBase]:
+    """The bytes of a file from its beginning; what was opened elsewhere stays open."""
+    if isinstance(source, str | Path):
+        with open(source, "rb") as file:
+            yield file
+    else:
+        source.seek(0)
+        yield source
+
+
+@contextmanager
+def opened(path: Source) -> Iterator[Image.Image]:
     """The image in a file before its pixels are decoded.
 
     Raises:
         BadImageError: If the file is missing or no image, also if the block finds that.
     """
     try:
-        with open(path, "rb") as file, Image.open(file, formats=FORMATS) as image:
+        with stream(path) as file, Image.open(file, formats=FORMATS) as image:  # type: ignore[arg-type]
             yield image
     except BadImageError:
         raise
@@ -83,7 +99,7 @@ def opened(path: str | Path) -> Iterator[Image.Image]:
         raise BadImageError(f"is not readable ({shown(error)})") from error
 
 
-def read_image(path: str | Path) -> UInt8[np.ndarray, "h w 3"]:
+def read_image(path: Source) -> UInt8[np.ndarray, "h w 3"]:
     """Read an image as upright sRGB, by the rules above; the array cannot be written to.
 
     Raises:
@@ -178,7 +194,7 @@ def _is_noticeable(transform: ImageCms.ImageCmsTransform, mode: str) -> bool:
     return bool(np.abs(change).max() > NOTICEABLE)
 
 
-def read_depth_levels(path: str | Path) -> UInt16[np.ndarray, "h w"]:
+def read_depth_levels(path: Source) -> UInt16[np.ndarray, "h w"]:
     """Read the first channel of an 8- or 16-bit depth map; 8-bit values count 256 times.
 
     Raises:
@@ -189,30 +205,33 @@ def read_depth_levels(path: str | Path) -> UInt16[np.ndarray, "h w"]:
             image.load()
             return _depth_levels(image, path)
     except BadImageError as error:
-        raise ValueError(f"depth map {shown(path)} {error}") from error
+        name = shown(path) if isinstance(path, str | Path) else shown(getattr(path, "name", ""))
+        raise ValueError(f"depth map {name} {error}") from error
 
 
-def _depth_levels(image: Image.Image, path: str | Path) -> np.ndarray:
+def _depth_levels(image: Image.Image, path: Source) -> np.ndarray:
     if image.mode.startswith("I;16") or (image.mode == "I" and image.format == "PPM"):
         return np.asarray(image).astype(np.uint16)
     if image.mode in ("I", "F"):
         raise BadImageError(f"has values of {np.asarray(image).dtype}, wanted uint8 or uint16")
     if image.mode in ("LA", "RGB", "RGBA") and _is_16_bit_png(path):
         # Pillow drops the low byte of colour. OpenCV hands out BGR(A), so the first channel comes third.
-        stored = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_UNCHANGED)
+        with stream(path) as file:
+            content = np.frombuffer(file.read(), np.uint8)
+        stored = cv2.imdecode(content, cv2.IMREAD_UNCHANGED)
         return np.ascontiguousarray(np.asarray(stored)[..., 2])
     grey = image.convert("L") if image.mode == "1" else image
     first = grey if grey.mode in ("L", "LA") else grey.convert("RGB")
     return np.asarray(first.getchannel(0)).astype(np.uint16) * 256
 
 
-def _is_16_bit_png(path: str | Path) -> bool:
-    with open(path, "rb") as file:
+def _is_16_bit_png(path: Source) -> bool:
+    with stream(path) as file:
         head = file.read(25)
     return head.startswith(PNG_SIGNATURE) and head[24:] == b"\x10"
 
 
-def read_depth(path: str | Path) -> Float[np.ndarray, "h w 1"]:
+def read_depth(path: Source) -> Float[np.ndarray, "h w 1"]:
     """Read an 8- or 16-bit depth map as float32 in [-1, 1), larger = farther as stored.
 
     The first channel v counts; 8-bit values are multiplied by 256, then v / 65536 * 2 - 1.

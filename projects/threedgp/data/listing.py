@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TypeVar
@@ -69,8 +69,22 @@ def list_files(root: str | Path, depth_suffix: str = DEPTH_SUFFIX) -> Listing:
         root: The folder.
         depth_suffix: Ending of the names of depth maps, in any case.
     """
+    return _sorted_out(_walk(str(root), "", (_identity(os.stat(root)),)), depth_suffix)
+
+
+def list_names(names: Iterable[str], depth_suffix: str = DEPTH_SUFFIX) -> Listing:
+    """The same for names of files that lie elsewhere, such as in an archive.
+
+    Args:
+        names: Paths with forward slashes.
+        depth_suffix: Ending of the names of depth maps, in any case.
+    """
+    return _sorted_out(((name, None) for name in names), depth_suffix)
+
+
+def _sorted_out(found: Iterable[tuple[str, str | None]], depth_suffix: str) -> Listing:
     kinds: dict[str, list[str]] = {kind: [] for kind in Listing.__annotations__}
-    for name, kind in _walk(str(root), "", (_identity(os.stat(root)),)):
+    for name, kind in found:
         kinds[kind or _kind_of(name, depth_suffix.lower())].append(name)
     return Listing(**{kind: tuple(sorted(names)) for kind, names in kinds.items()})
 

@@ -246,9 +246,14 @@ def describe_data(dataset: Any) -> str:
 
 def describe_model(model: nn.Module) -> str:
     """Class of the model and parameters of its networks."""
-    sizes = [
-        f"{name} {sum(p.numel() for p in part.parameters()):,}"
+    sizes = [f"{name} {count:,}" for name, count in parameter_counts(model).items()]
+    return f"{type(model).__name__}, parameters: {', '.join(sizes)}"
+
+
+def parameter_counts(model: nn.Module) -> dict[str, int]:
+    """Number of parameters of the generator and of the discriminator, where there are such."""
+    return {
+        name: sum(parameter.numel() for parameter in part.parameters())
         for name in ("generator", "discriminator")
         if (part := getattr(model, name, None)) is not None
-    ]
-    return f"{type(model).__name__}, parameters: {', '.join(sizes)}"
+    }

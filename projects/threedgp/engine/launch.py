@@ -16,11 +16,13 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
 from ..errors import UserError
+from ..evaluation.checks import counts_of, title_of
+from ..training.state_dicts import unwrap
 from ..whole_files import write_text
 from . import work_folder
 from .checkpoint_loading import read_checkpoint
 from .config_check import check_config
-from .console import ConsoleRunner, ProgressHook
+from .console import ConsoleRunner, ProgressHook, parameter_counts
 from .preemption_hook import end_with_launcher
 from .run_config import merge_options, owners_of_data_root, read_config, redirect_data_root, stored_config
 from .training_check import check_training
@@ -82,8 +84,8 @@ def prepare_training(config: Config, resume: str | None, overwrite: bool = False
         overwrite: Remove the checkpoints of an earlier training in the folder.
 
     Raises:
-        UserError: The config is for evaluation only, data and model do not fit, a new training would overwrite
-            an earlier one, or another run is in the folder.
+        UserError: The config is for evaluation only, data and model do not fit, a new training would
+            overwrite an earlier one, or another run is in the folder.
     """
     check_sections(config, TRAINING, "training")
     check_training(config)
@@ -170,23 +172,35 @@ def run_test(runner: Runner) -> dict[str, float]:
     return keeper.metrics
 
 
-def about_test(runner: Runner) -> dict[str, str]:
-    """What the metrics of a test depend on beside the model: the data and the seed.
+def about_test(runner: Runner) -> dict[str, Any]:
+    """What the metrics of a test depend on: the data, the seed and the counts; and the size of the model.
 
     Args:
         runner: A runner with a test loop.
     """
     owners = owners_of_data_root(runner.cfg.get("test_dataloader"))
-    return {"data_root": ", ".join(str(owner["data_root"]) for owner in owners), "seed": str(runner.seed)}
+    evaluators, loaders = (getattr(runner.test_loop, name, []) for name in ("evaluators", "dataloaders"))
+    counts = {
+        title_of(metric): counts_of(metric, len(loader.dataset))
+        for evaluator, loader in zip(evaluators, loaders, strict=True)
+        for metric in evaluator.metrics or []
+    }
+    return {
+        "data_root": ", ".join(str(owner["data_root"]) for owner in owners),
+        "seed": str(runner.seed),
+        "parameters": parameter_counts(unwrap(runner.model)),
+        "protocol": {"metrics": counts},
+    }
 
 
-def save_metrics(metrics: Mapping[str, Any], folder: str | Path, **about: str) -> list[Path]:
+def save_metrics(metrics: Mapping[str, Any], folder: str | Path, **about: Any) -> list[Path]:
     """Write metrics as `metrics.json` and as a Markdown table, `metrics.md`; rank 0 only.
 
     Args:
         metrics: Values by name; numbers, or tensors and arrays of one element.
         folder: Where to; made if it is missing.
-        **about: What was evaluated, e.g. `config`, `checkpoint`; goes into both files.
+        **about: What was evaluated, e.g. `config`, `checkpoint`; goes into both files; anything that
+            JSON takes.
 
     Returns:
         The files written; none on other ranks.
@@ -204,8 +218,8 @@ def save_metrics(metrics: Mapping[str, Any], folder: str | Path, **about: str) -
     return [Path(folder, name) for name in texts]
 
 
-def markdown_table(metrics: Mapping[str, float], about: Mapping[str, str]) -> str:
-    """Metrics as a Markdown table under a line per fact about them."""
-    facts = [f"* {name}: `{value}`" for name, value in about.items()]
+def markdown_table(metrics: Mapping[str, float], about: Mapping[str, Any]) -> str:
+    """Metrics as a Markdown table under a line per plain fact about them."""
+    facts = [f"* {name}: `{value}`" for name, value in about.items() if not isinstance(value, Mapping)]
     rows = [f"| {name} | {value:.6g} |" for name, value in metrics.items()]
     return "\n".join([*facts, "", "| metric | value |", "| --- | ---: |", *rows, ""])

@@ -21,6 +21,8 @@ from torch.utils.data import DataLoader, Dataset
 
 from ..random_states import random_state_kept
 from ..wording import counted
+from .feature_metric import FeatureMetric
+from .local_kid import LocalKID
 from .seeded_evaluator import sampling_groups
 
 ALL = -1
@@ -119,7 +121,9 @@ def _whole(metric: BaseMetric, name: str) -> int:
 
 def _check_least(metric: BaseMetric, available: int) -> None:
     least = 1
-    if isinstance(metric, FrechetInceptionDistance):
+    if isinstance(metric, FeatureMetric):
+        least = metric.least_images
+    elif isinstance(metric, FrechetInceptionDistance):
         least = 2  # for a covariance
     elif isinstance(metric, PrecisionAndRecall):
         least = metric.k + 1
@@ -131,6 +135,21 @@ def _check_least(metric: BaseMetric, available: int) -> None:
     reals = available if getattr(metric, "real_nums", 0) == ALL else getattr(metric, "real_nums", 0)
     if measures_reals and reals < least:
         raise ValueError(f"{title_of(metric)}: got {counted(reals, 'real image')}, wanted at least {least}")
+
+
+def counts_of(metric: BaseMetric, available: int) -> dict[str, int]:
+    """Return what a protocol says of a metric: its numbers of images and its settings.
+
+    Args:
+        metric: A metric whose counts fit the data, see ``fit_counts``.
+        available: Number of real images.
+    """
+    reals = getattr(metric, "real_nums", 0)
+    counts = {"samples": getattr(metric, "fake_nums", 0), "reals": available if reals == ALL else reals}
+    if isinstance(metric, LocalKID):
+        return {**counts, "subsets": metric.subsets, "subset_size": min(metric.subset_size, *counts.values())}
+    names = ("splits", "neighbours", "bins", "num_pairs")
+    return counts | {name: getattr(metric, name) for name in names if hasattr(metric, name)}
 
 
 def check_batches(metric: BaseMetric, batch_size: int | None) -> None:

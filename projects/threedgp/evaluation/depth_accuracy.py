@@ -151,7 +151,8 @@ class DepthAccuracy(SampledMetric):
 
     def _to_device(self, model: nn.Module) -> None:
         if self.estimator is not None:
-            self.estimator.to(next(model.parameters()).device)
+            preprocessor: nn.Module = model.data_preprocessor  # type: ignore[assignment]
+            self.estimator.to(preprocessor.device)  # type: ignore[arg-type]
 
     def check(self, model: nn.Module, dataset: Dataset, samples: Sequence[dict]) -> None:
         """Look for rendered depth in a first sample, and for what it is compared with.

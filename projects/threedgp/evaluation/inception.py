@@ -142,6 +142,7 @@ def statistics_name(
     real_nums: int,
     preprocessor: nn.Module | None = None,
     network: str | None = None,
+    kind: str = "fid",
 ) -> str:
     """Name the file of real statistics after everything they depend on.
 
@@ -154,6 +155,7 @@ def statistics_name(
         real_nums: Images used, -1 for all.
         preprocessor: The model's data preprocessor.
         network: Digest of the network that is used; None for that of the file as it is now.
+        kind: What is kept of the images, a word.
 
     Raises:
         ValueError: If the dataset is a wrapper of others, which does not list its images.
@@ -166,4 +168,4 @@ def statistics_name(
     count = len(dataset) if real_nums == -1 else min(real_nums, len(dataset))
     network = network or network_digest(style, path)
     known = (RECIPE, count, network, dataset_digest(dataset, preprocessor))
-    return f"threedgp_fid_{hashlib.sha256(repr(known).encode()).hexdigest()[:16]}.npz"
+    return f"threedgp_{kind}_{hashlib.sha256(repr(known).encode()).hexdigest()[:16]}.npz"

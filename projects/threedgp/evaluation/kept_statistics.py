@@ -1,6 +1,5 @@
 """Files of statistics that took long to make: whole or absent, and read by one process for all."""
 
-import io
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -55,7 +54,7 @@ def read_whole(path: Path, keys: Sequence[str]) -> Statistics | None:
     if not path.is_file():
         return None
     try:
-        with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as stored:
+        with np.load(path, allow_pickle=False) as stored:
             statistics = {key: stored[key] for key in keys}
         whole = all(np.isfinite(array).all() for array in statistics.values())
     except Exception:  # a cut or foreign file raises almost anything

@@ -54,6 +54,7 @@ class NonFlatnessScore(GenerativeMetric):
     Args:
         fake_nums: Depth maps, over all processes.
         bins: Bins of the histograms.
+        depth_range: Near and far end of the depth; None for those of the model.
         sample_model: Which generator, ``ema`` or ``orig``.
         sample_kwargs: How to sample, see ``ThreeDGP.forward``.
         prefix: What comes before the slash of the names.
@@ -67,6 +68,7 @@ class NonFlatnessScore(GenerativeMetric):
         self,
         fake_nums: int = 256,
         bins: int = 64,
+        depth_range: tuple[float, float] | None = None,
         sample_model: str = "ema",
         sample_kwargs: dict = FRONTAL,
         prefix: str | None = None,
@@ -79,7 +81,7 @@ class NonFlatnessScore(GenerativeMetric):
             prefix=prefix,
             collect_device=collect_device,
         )
-        self.bins = bins
+        self.bins, self.depth_range = bins, depth_range
         # Metrics of one mode share their samples, and the evaluator does not look at sample_kwargs.
         self.SAMPLER_MODE = f"{type(self).__name__} {sample_kwargs}"
 
@@ -97,15 +99,15 @@ class NonFlatnessScore(GenerativeMetric):
         check_fields(self, ("depth",), model, samples)
 
     def prepare(self, module: nn.Module, dataloader: DataLoader) -> None:
-        """Take the depth range from the model.
+        """Take the depth range from the model, unless it was given.
 
         Args:
-            module: A ``ThreeDGP``.
+            module: A ``ThreeDGP``; any model with ``data_preprocessor`` if the range was given.
             dataloader: Unused.
         """
         super().prepare(module, dataloader)
         model: ThreeDGP = unwrap(module)
-        self.near, self.far = model.generator_of("orig").depth_range
+        self.near, self.far = self.depth_range or model.generator_of("orig").depth_range
 
     def process(self, data_batch: dict, data_samples: Sequence[dict]) -> None:
         """Score the depth maps of a batch.

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, Num
 from mmagic.evaluation.metrics.base_gen_metric import GenerativeMetric
 from torch import Tensor, nn
 from torch.utils.data import Dataset
@@ -71,7 +71,7 @@ class SampledMetric(GenerativeMetric):
         """
         check_fields(self, self.needs, model, samples)
 
-    def stacked(self, data_samples: Sequence[Mapping], key: str) -> Float[Tensor, "n ..."]:
+    def stacked(self, data_samples: Sequence[Mapping], key: str) -> Num[Tensor, "n ..."]:
         """Return a field of all samples of a batch.
 
         Args:
@@ -123,7 +123,7 @@ def by_class(results: Iterable[Labelled]) -> dict[int, list[Tensor]]:
     return dict(sorted(classes.items()))
 
 
-def rgb_from_bgr_bytes(images: Float[Tensor, "*n 3 h w"]) -> Float[Tensor, "*n 3 h w"]:
+def rgb_from_bgr_bytes(images: Num[Tensor, "*n 3 h w"]) -> Float[Tensor, "*n 3 h w"]:
     """Convert BGR in [0, 255], as the toolkit's sinks want it, to RGB in [-1, 1]."""
     return images.float().flip(-3) / 127.5 - 1
 

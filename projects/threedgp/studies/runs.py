@@ -76,6 +76,20 @@ class Run:
         metrics = json.loads(self.metrics_path.read_text())["metrics"]
         return {name: float(value) for name, value in metrics.items()}
 
+    def values(self) -> dict[str, float]:
+        """The metrics, and what the run cost.
+
+        That are ``cost/seconds_per_kimg`` and ``cost/peak_memory_gb`` of the training, where it left a log,
+        and thousands of parameters of both networks, ``cost/generator`` and ``cost/discriminator``.
+        """
+        counts = json.loads(self.metrics_path.read_text()).get("parameters", {})
+        values = {f"cost/{name}": count / 1000 for name, count in counts.items()}
+        if kimg := self.kimg():
+            values["cost/seconds_per_kimg"] = self.training_seconds() / kimg
+            memory = self._training_curve("peak_memory_gb").values()
+            values |= {"cost/peak_memory_gb": max(memory)} if memory else {}
+        return {**self.metrics(), **values}
+
     def curve(self, name: str) -> tuple[list[float], list[float]]:
         """Thousands of images seen, and a validation metric after them.
 

@@ -3,13 +3,16 @@
 import csv
 import io
 import statistics
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from ..whole_files import write_text
 from .arms import Arm
 from .runs import Run, arms_of
+
+CellText = Callable[[dict[int, float], int], str]
+"""What a table shows of the values of some seeds, with so many digits after the point."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +51,7 @@ class Claim:
 
 def values_of(runs: Sequence[Run], arm: Arm, measure: Measure) -> dict[int, float]:
     """The measure of each seed of an arm; seeds without it are left out."""
-    found = {run.seed: run.metrics().get(measure.key) for run in runs if run.arm.name == arm.name}
+    found = {run.seed: run.values().get(measure.key) for run in runs if run.arm.name == arm.name}
     return {seed: value for seed, value in sorted(found.items()) if value is not None}
 
 
@@ -58,20 +61,10 @@ def runs_csv(runs: Sequence[Run], measures: Sequence[Measure]) -> str:
     table = csv.writer(text, lineterminator="\n")
     table.writerow(["arm", "seed", "kimg", "training_seconds", *(measure.key for measure in measures)])
     for run in runs:
-        metrics = run.metrics()
-        row = [metrics.get(measure.key, "") for measure in measures]
+        values = run.values()
+        row = [values.get(measure.key, "") for measure in measures]
         table.writerow([run.arm.name, run.seed, f"{run.kimg():g}", f"{run.training_seconds():.0f}", *row])
     return text.getvalue()
-
-
-def arms_markdown(runs: Sequence[Run], measures: Sequence[Measure]) -> str:
-    """One line for each arm: the mean over its seeds and, in brackets, the value of each."""
-    lines = ["| " + " | ".join(["model", *(measure.title for measure in measures)]) + " |"]
-    lines.append("|---|" + "--:|" * len(measures))
-    for arm in arms_of(runs):
-        cells = [cell(values_of(runs, arm, measure), measure.digits) for measure in measures]
-        lines.append("| " + " | ".join([arm.title, *cells]) + " |")
-    return "\n".join(lines) + "\n"
 
 
 def cell(values: dict[int, float], digits: int) -> str:
@@ -82,6 +75,30 @@ def cell(values: dict[int, float], digits: int) -> str:
     if len(values) == 1:
         return mean
     return f"{mean} ({', '.join(f'{value:.{digits}f}' for value in values.values())})"
+
+
+def range_cell(values: dict[int, float], digits: int) -> str:
+    """The mean of some seeds, and the least and the largest of them if they are several."""
+    if len(values) < 2:
+        return cell(values, digits)
+    low, mean, high = (f(values.values()) for f in (min, statistics.fmean, max))
+    return f"{mean:.{digits}f} ({low:.{digits}f} to {high:.{digits}f})"
+
+
+def arms_markdown(runs: Sequence[Run], measures: Sequence[Measure], show: CellText = cell) -> str:
+    """One line for each arm, with what ``show`` makes of its seeds.
+
+    Args:
+        runs: Finished runs.
+        measures: The columns.
+        show: What makes the text of a cell, ``cell`` or ``range_cell``.
+    """
+    lines = ["| " + " | ".join(["model", *(measure.title for measure in measures)]) + " |"]
+    lines.append("|---|" + "--:|" * len(measures))
+    for arm in arms_of(runs):
+        cells = [show(values_of(runs, arm, measure), measure.digits) for measure in measures]
+        lines.append("| " + " | ".join([arm.title, *cells]) + " |")
+    return "\n".join(lines) + "\n"
 
 
 def claims_markdown(runs: Sequence[Run], claims: Sequence[Claim]) -> str:
@@ -104,9 +121,13 @@ def gains_of(runs: Sequence[Run], claim: Claim) -> list[float]:
 
 
 def write_tables(
-    out: Path, runs: Sequence[Run], measures: Sequence[Measure], claims: Sequence[Claim]
+    out: Path,
+    runs: Sequence[Run],
+    measures: Sequence[Measure],
+    claims: Sequence[Claim],
+    show: CellText = cell,
 ) -> None:
     """Write runs.csv, table.md and claims.md."""
     write_text(out / "runs.csv", runs_csv(runs, measures))
-    write_text(out / "table.md", arms_markdown(runs, measures))
+    write_text(out / "table.md", arms_markdown(runs, measures, show))
     write_text(out / "claims.md", claims_markdown(runs, claims))
