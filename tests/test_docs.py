@@ -29,7 +29,7 @@ def test_no_docstring_cites_a_page_that_is_not_named():
 
 
 def test_links_between_pages_lead_to_files():
-    for page in [ROOT / "README.md", *(PLUGIN / "docs").glob("*.md")]:
+    for page in [ROOT / "README.md", *(PLUGIN / "docs").rglob("*.md")]:
         for link in re.findall(r"\]\(([^)#:]+)\)", page.read_text(encoding="utf-8")):
             assert (page.parent / link).exists(), f"{page.name}: {link}"
 

@@ -85,8 +85,8 @@ class FeatureMetric(FrechetInceptionDistance):
         real_nums: Real images, -1 for all.
         inception_style: See ``load_network``.
         inception_path: See ``load_network``.
-        inception_pkl: File of what is kept of the real images, an .npz that is believed if it exists; None for
-            a safe name.
+        inception_pkl: File of what is kept of the real images, an .npz that is believed if it exists; None
+            for a safe name.
         sample_model: Which generator, ``ema`` or ``orig``.
         prefix: What comes before the slash of the names.
         **kwargs: See the toolkit's FID.
