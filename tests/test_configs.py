@@ -11,7 +11,7 @@ from projects.threedgp.engine.run_config import redirect_data_root
 from tests import tiny_runs
 
 FOLDER = Path(__file__).resolve().parents[1] / "configs"
-SYSTEMS = ("3dgp", "volumegan")
+SYSTEMS = ("3dgp", "stylenerf", "volumegan")
 CONFIGS = sorted(path for system in SYSTEMS for path in FOLDER.glob(f"{system}_*.py"))
 WIDTHS = dict(cbase=256, cmax=16)
 SMALLER = {
@@ -34,9 +34,11 @@ SMALLER = {
 SMALLER_FIELDS = {
     "TriPlaneField": dict(resolution=16, feature_dim=4, **WIDTHS),
     "FeatureVolumeField": dict(resolution=8, feature_dim=4, max_channels=8, hidden_dim=8, out_channels=6),
+    "ImplicitField": dict(hidden_dim=8, num_layers=2, feature_dim=6, latent_dim=4, background_dim=8),
 }
 SMALLER_UPSAMPLERS = {
     "PointwiseUpsampler": dict(image_size=32, render_size=8, **WIDTHS),
+    "StyleNeRFUpsampler": dict(image_size=32, render_size=16, start_size=8, **WIDTHS),
 }
 SMALLER_EVALUATION = {
     "{0}_dataloader.batch_size": 4,
@@ -60,6 +62,7 @@ def reduced(path: Path, data_root: str, work_dir: Path) -> Config:
     config.merge_from_dict(SMALLER)
     generator = config.model.generator
     generator.field.update(SMALLER_FIELDS[generator.field.type])
+    generator.mapping.z_dim = generator.noise_size - generator.field.get("latent_dim", 0)
     if upsampler := generator.get("upsampler"):
         upsampler.update(SMALLER_UPSAMPLERS[upsampler.type])
     for loop in ("val", "test"):

@@ -251,7 +251,7 @@ class ThreeDGPInferencer:
         """Return the mean style code of a class over 256 latents; of everything without classes."""
         if label not in self._class_means:
             n, rng = CLASS_MEAN_SAMPLES, torch.Generator().manual_seed(0)
-            z = torch.randn(n, self.generator.noise_size, generator=rng).to(self.device)
+            z = torch.randn(n, self.generator.mapping.z_dim, generator=rng).to(self.device)
             classes = None if label is None else torch.full((n,), label, device=self.device)
             self._class_means[label] = self.generator.mapping(z, classes).mean(dim=0)
         return self._class_means[label]

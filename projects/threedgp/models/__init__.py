@@ -10,16 +10,28 @@ from .cameras import (
     CameraSlopeRegularizer,
 )
 from .depth_adaptor import DepthAdaptor
-from .discriminators import DistilledDiscriminator, GrowingDiscriminator, ThreeDGPDiscriminator
-from .fields import FeatureVolumeField, TriPlaneField
+from .discriminators import (
+    DistilledDiscriminator,
+    GrowingDiscriminator,
+    SkipDiscriminator,
+    ThreeDGPDiscriminator,
+)
+from .fields import FeatureVolumeField, ImplicitField, TriPlaneField
 from .generator import CameraBatch, GeneratorInput, GeneratorOutput, Mixing, ThreeDGPGenerator
-from .losses import KnowledgeDistillationLoss, PathLengthRegularizer, R1Regularizer, ThreeDGPAdversarialLoss
+from .layered_renderer import LayeredRenderer
+from .losses import (
+    KnowledgeDistillationLoss,
+    NeRFPathRegularizer,
+    PathLengthRegularizer,
+    R1Regularizer,
+    ThreeDGPAdversarialLoss,
+)
 from .patch_sampler import PatchSampler
-from .sampling import Sampling
-from .scene import Radiance, Scene, Upsampled, Upsampler, Views
+from .sampling import PathDraws, Sampling
+from .scene import Radiance, Scene, Upsampled, Upsampler, Views, ViewTerm
 from .style_mixing import StyleMixing
 from .teacher import TimmTeacher
-from .upsamplers import PointwiseUpsampler
+from .upsamplers import PointwiseUpsampler, StyleNeRFUpsampler
 from .volume_renderer import VolumeRenderer
 
 __all__ = [
@@ -37,16 +49,22 @@ __all__ = [
     "GeneratorInput",
     "GeneratorOutput",
     "GrowingDiscriminator",
+    "ImplicitField",
     "KnowledgeDistillationLoss",
+    "LayeredRenderer",
     "Mixing",
+    "NeRFPathRegularizer",
     "PatchSampler",
+    "PathDraws",
     "PathLengthRegularizer",
     "PointwiseUpsampler",
     "R1Regularizer",
     "Radiance",
     "Sampling",
     "Scene",
+    "SkipDiscriminator",
     "StyleMixing",
+    "StyleNeRFUpsampler",
     "ThreeDGPAdversarialLoss",
     "ThreeDGPDiscriminator",
     "ThreeDGPGenerator",
@@ -54,6 +72,7 @@ __all__ = [
     "TriPlaneField",
     "Upsampled",
     "Upsampler",
+    "ViewTerm",
     "Views",
     "VolumeRenderer",
 ]

@@ -1,10 +1,11 @@
 """The 3DGP generator: mapping, field, renderer, cameras and depth (docs/method.md, sections 3 to 7)."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, overload
 
 import torch
+import torch.nn.functional as F
 from jaxtyping import Float, Int
 from mmagic.registry import MODELS
 from torch import Tensor, nn
@@ -18,7 +19,7 @@ from .cameras.camera_prior import CameraPrior
 from .depth_adaptor import DepthAdaptor
 from .old_names import rename_old_tensors, with_old_keys
 from .sampling import Sampling
-from .scene import Scene, Views
+from .scene import Scene, Views, ViewTerm
 from .volume_renderer import VolumeRenderer
 
 
@@ -112,7 +113,7 @@ class ThreeDGPGenerator(nn.Module):
         image_size: Side of a full image.
         patch_size: Side of the patches rendered in training; None for whole images.
         num_classes: Number of classes; None for none.
-        noise_size: Width of the latent z.
+        noise_size: Width of the latent z; of its numbers, a field with a ``latent_dim`` takes the last ones.
         mapping: Config of the mapping network.
         field: Config of the field.
         renderer: Config of the renderer.
@@ -121,6 +122,7 @@ class ThreeDGPGenerator(nn.Module):
         camera_generator: Config of the camera generator; None renders prior cameras.
         depth_adaptor: Config of the depth adaptor; None for a model without depth supervision.
         growing: Level of progressive growing as a schedule, for upsamplers that grow; None for all of it.
+        view_terms: Configs of losses that training takes of a scene and its views, see ``ViewTerm``.
         **old: Arguments of before there were parts, see ``old_names``.
     """
 
@@ -138,6 +140,7 @@ class ThreeDGPGenerator(nn.Module):
         camera_generator: Config | None = frozen(type="CameraGenerator"),
         depth_adaptor: Config | None = frozen(type="DepthAdaptor"),
         growing: Level | None = None,
+        view_terms: Sequence[Config] = (),
         **old: Any,
     ) -> None:
         super().__init__()
@@ -152,12 +155,31 @@ class ThreeDGPGenerator(nn.Module):
         self.mapping = build(dict(type="StyleMapping") | parts["mapping"], **known)
         w_dim, unit = self.mapping.w_dim, self.marching.rule.unit_features
         self.field = build(dict(type="TriPlaneField") | parts["field"], w_dim=w_dim, squash=unit)
+        self._check_latent_widths()
         self.upsampler = build(upsampler, in_channels=self.field.out_channels, w_dim=w_dim)
         self.prior: CameraPrior = build(camera_prior)
         self.camera_generator: CameraGenerator | None = build(camera_generator, prior=self.prior, **known)
+        self.view_terms: list[ViewTerm] = [build(config) for config in view_terms]
         self.growing = None if growing is None else build_level(growing)
         near, far = self.depth_range
         self.depth_adaptor: DepthAdaptor | None = build(depth_adaptor, near=near, far=far)
+
+    @property
+    def latent_dim(self) -> int:
+        """Width of the field's own latent, the last numbers of z; 0 for none."""
+        return getattr(self.field, "latent_dim", 0)
+
+    def _check_latent_widths(self) -> None:
+        widths = self.mapping.z_dim, self.latent_dim
+        if sum(widths) != self.noise_size:
+            got = f"{self.noise_size}, {widths[0]}, {widths[1]}"
+            raise ValueError(
+                f"noise_size, mapping.z_dim, field.latent_dim: got {got}, wanted a sum and its parts"
+            )
+        if self.latent_dim > self.mapping.w_dim:
+            raise ValueError(
+                f"field.latent_dim: got {self.latent_dim}, wanted at most w_dim = {self.mapping.w_dim}"
+            )
 
     @property
     def out_channels(self) -> int:
@@ -212,16 +234,24 @@ class ThreeDGPGenerator(nn.Module):
         sampling: Sampling = Sampling(),
         mixing: Mixing | None = None,
     ) -> Float[Tensor, "n l w"]:
-        """Map latents and labels to (truncated, mixed) style codes, one for each layer."""
+        """Map latents and labels to (truncated, mixed) style codes, one for each layer.
+
+        Behind them, the field's own latent is handed on as it is, filled up with zeros.
+        """
+        z, latent = z.split([self.mapping.z_dim, self.latent_dim], dim=1)
         ws = self.mapping(z, label)[:, None].expand(-1, self.num_ws, -1)
         if mixing is not None:
             second = torch.arange(self.num_ws, device=z.device) >= mixing.first[:, None]
-            ws = torch.where(second[..., None], self.mapping(mixing.z, label)[:, None], ws)
-        if sampling.truncation_psi == 1:
+            other = self.mapping(mixing.z[:, : self.mapping.z_dim], label)
+            ws = torch.where(second[..., None], other[:, None], ws)
+        if sampling.truncation_psi != 1:
+            ws = self.mapping.truncate(
+                ws, sampling.truncation_psi, sampling.truncation_cutoff, sampling.truncation_center
+            )
+        if not self.latent_dim:
             return ws
-        return self.mapping.truncate(
-            ws, sampling.truncation_psi, sampling.truncation_cutoff, sampling.truncation_center
-        )
+        padded = F.pad(latent, (0, self.mapping.w_dim - self.latent_dim))
+        return torch.cat([ws, padded[:, None]], dim=1)
 
     def scene(self, ws: Float[Tensor, "n l w"], sampling: Sampling = Sampling()) -> Scene:
         """Decode style codes to a scene, which does not depend on cameras.
@@ -230,8 +260,19 @@ class ThreeDGPGenerator(nn.Module):
             ws: Style codes.
             sampling: How to sample; only the spatial noise matters here.
         """
-        radiance = self.field(ws[:, : self.field.num_ws], sampling.spatial_noise)
-        return Scene(radiance, ws, self.image_size, self.renderer, self.upsampler, self.depth_adaptor)
+        own: dict[str, Tensor] = {}
+        if self.latent_dim:
+            own, ws = dict(latent=ws[:, -1, : self.latent_dim]), ws[:, :-1]
+        radiance = self.field(ws[:, : self.field.num_ws], sampling.spatial_noise, **own)
+        return Scene(
+            radiance,
+            ws,
+            self.image_size,
+            self.renderer,
+            self.upsampler,
+            self.depth_adaptor,
+            self.view_terms,
+        )
 
     def generate(self, inputs: GeneratorInput, sampling: Sampling = Sampling()) -> GeneratorOutput:
         """Generate images: style codes, cameras, and the scene as these see it.

@@ -5,7 +5,20 @@ from dataclasses import dataclass
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from ..rendering import RayDraws, RayMarching
+from ..rendering import LayeredDraws, RayDraws, RayMarching
+
+
+@dataclass(frozen=True)
+class PathDraws:
+    """The random numbers of a ``NeRFPathRegularizer``.
+
+    Args:
+        pixels: Offset of the grid of pixels in x and y, as fractions of its step.
+        rays: Those of the rays of these pixels; None draws them as the others of the sampling.
+    """
+
+    pixels: Float[Tensor, "n 2"]
+    rays: RayDraws | LayeredDraws | None = None
 
 
 @dataclass(frozen=True)
@@ -23,6 +36,7 @@ class Sampling:
         noise_mode: Spatial noise, ``random``, ``const`` or ``none``; None as ``deterministic`` says.
         marching: Ray marching; None for the renderer's.
         draws: The random numbers of the rays, instead of what ``deterministic`` says.
+        path_draws: Those of a ``NeRFPathRegularizer``; None draws them.
         kimg: Training time, in thousands of images, of the noise on densities and of the depth adaptor's
             drawn candidate; None outside training, where there is no noise and nothing is drawn.
         depth_choice: Candidate of the depth adaptor per sample, instead of a drawn one.
@@ -37,7 +51,8 @@ class Sampling:
     deterministic: bool = True
     noise_mode: str | None = None
     marching: RayMarching | None = None
-    draws: RayDraws | None = None
+    draws: RayDraws | LayeredDraws | None = None
+    path_draws: PathDraws | None = None
     kimg: float | None = None
     depth_choice: Int[Tensor, " n"] | None = None
     level: float | None = None

@@ -1,7 +1,7 @@
 """Decoded objects, which can be seen from anywhere."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Protocol, runtime_checkable
 
 import torch
@@ -105,6 +105,16 @@ class Views:
         return torch.cat([self.raw_rgb, self.adapted_depth], dim=1)
 
 
+@runtime_checkable
+class ViewTerm(Protocol):
+    """A loss of the generator that training takes from a scene and its views."""
+
+    def __call__(
+        self, scene: "Scene", views: Views, patch: Patch | None, sampling: Sampling
+    ) -> Mapping[str, Float[Tensor, " n"]]:
+        """Return losses per sample by name."""
+
+
 @dataclass(frozen=True)
 class Scene:
     """Objects, decoded once, that can be rendered and asked for densities.
@@ -116,6 +126,7 @@ class Scene:
         renderer: What renders them.
         upsampler: What makes images of rendered features; None where these are images.
         depth_adaptor: What makes of depth what an estimator might have said; None for none.
+        view_terms: Losses that are taken of views in training.
     """
 
     radiance: Radiance
@@ -124,6 +135,12 @@ class Scene:
     renderer: VolumeRenderer
     upsampler: Upsampler | None = None
     depth_adaptor: DepthAdaptor | None = None
+    view_terms: Iterable[ViewTerm] = ()
+
+    @property
+    def upsampler_ws(self) -> Float[Tensor, "n l w"]:
+        """The style codes of the upsampler; none without one."""
+        return self.ws[:, self.ws.shape[1] - (0 if self.upsampler is None else self.upsampler.num_ws) :]
 
     def __len__(self) -> int:
         return len(self.radiance)
@@ -154,10 +171,14 @@ class Scene:
         features, depth = (x.mT.reshape(len(camera), -1, side, side) for x in (features, depth))
         rgb, raw = features, None
         if self.upsampler is not None:
-            ws = self.ws[:, -self.upsampler.num_ws :].expand(len(camera), -1, -1)
+            ws = self.upsampler_ws.expand(len(camera), -1, -1)
             upsampled = self.upsampler(features, ws, resolution, sampling)
             rgb, raw = upsampled.rgb, upsampled.raw
         adapted = None
         if self.depth_adaptor is not None:
             adapted = self.depth_adaptor(depth, kimg=sampling.kimg, choice=sampling.depth_choice)
-        return Views(rgb, depth, adapted, camera, raw)
+        views = Views(rgb, depth, adapted, camera, raw)
+        if sampling.kimg is None:
+            return views
+        terms = [term(self, views, patch, sampling) for term in self.view_terms]
+        return replace(views, terms={name: loss for term in terms for name, loss in term.items()})

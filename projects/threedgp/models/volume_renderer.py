@@ -1,5 +1,6 @@
 """Volume renderer: rays through a field, in chunks where memory would not do (docs/method.md, section 5)."""
 
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -7,7 +8,7 @@ from jaxtyping import Float
 from mmagic.registry import MODELS
 from torch import Tensor, nn
 
-from ..rendering import Field, Patch, RayDraws, RayMarching, Viewpoint, render_rays
+from ..rendering import Field, Patch, RayDraws, RayMarching, RenderOutput, Viewpoint, render_rays
 from ..rendering.patches import PIXELS
 from ..schedules import Linear, Schedule, build_schedule
 from .sampling import Sampling
@@ -76,31 +77,58 @@ class VolumeRenderer(nn.Module):
             size = max(self.rays_per_chunk // n, 1)
             if marching.needs_whole_call:
                 # Only the look-up of points is done in chunks.
-                field, size = in_chunks(field, size * (marching.num_coarse + marching.num_fine)), rays
+                field, size = InChunks(field, size * (marching.num_coarse + marching.num_fine)), rays
         parts = []
         for start in range(0, rays, size):
             chunk = slice(start, start + size)
             part = origins[:, chunk], directions[:, chunk]
-            out = render_rays(field, *part, marching, self._draws(part[0], chunk, marching, sampling))
+            draws = (
+                self.draw(part[0], marching, sampling) if sampling.draws is None else sampling.draws[chunk]
+            )
+            out = self.trace(field, *part, marching, draws)
             parts.append((out.features, out.depth))
         features, depth = (torch.cat(part, dim=1) for part in zip(*parts, strict=True))
         return features, depth
 
-    def _draws(self, origins: Tensor, chunk: slice, marching: RayMarching, sampling: Sampling) -> RayDraws:
-        if sampling.draws is not None:
-            return sampling.draws[chunk]
+    def trace(
+        self,
+        field: Field,
+        origins: Float[Tensor, "n r 3"],
+        directions: Float[Tensor, "n r 3"],
+        marching: RayMarching,
+        draws: Any,
+    ) -> RenderOutput:
+        """Render rays, all at once, with these random numbers."""
+        return render_rays(field, origins, directions, marching, draws)
+
+    def draw(self, origins: Float[Tensor, "n r 3"], marching: RayMarching, sampling: Sampling) -> Any:
+        """Return the random numbers of these rays, as ``trace`` takes them."""
         if sampling.deterministic:
             return RayDraws.deterministic(origins, marching)
         noise = 0.0 if sampling.kimg is None else self.density_noise(sampling.kimg)
         return RayDraws.random(origins, marching, noise)
 
 
-def in_chunks(field: Field, points_per_chunk: int) -> Field:
-    """Return the same field, asked for at most so many points of a sample at a time."""
+@dataclass(frozen=True)
+class InChunks:
+    """The same field, asked for at most so many points of a sample at a time.
 
-    def query(points: Tensor) -> tuple[Tensor, Tensor]:
-        parts = [field(part) for part in points.split(points_per_chunk, dim=1)]
+    Args:
+        field: The field.
+        points_per_chunk: Points of a sample.
+    """
+
+    field: Field
+    points_per_chunk: int
+
+    def __call__(self, points: Float[Tensor, "n m d"]) -> tuple[Tensor, Tensor]:
+        """Return features and raw densities of points."""
+        parts = [self.field(part) for part in points.split(self.points_per_chunk, dim=1)]
         features, sigma = (torch.cat(part, dim=1) for part in zip(*parts, strict=True))
         return features, sigma
 
-    return query
+    @property
+    def background(self) -> "InChunks | None":
+        """What the field says of the outside of the unit sphere, likewise."""
+        behind = getattr(self.field, "background", None)
+        return None if behind is None else InChunks(behind, self.points_per_chunk)

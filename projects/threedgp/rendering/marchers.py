@@ -121,6 +121,40 @@ class ClassicalMarcher:
 
 
 @dataclass(frozen=True)
+class LayeredMarcher:
+    """As ``ClassicalMarcher``, but the last sample is opaque or nothing (NeRF++, StyleNeRF).
+
+    Args:
+        use_inf_depth: The last sample is opaque; otherwise the light that is left goes on behind it.
+    """
+
+    unit_features: ClassVar[bool] = False
+    jitter: ClassVar[str] = "strata"
+    use_inf_depth: bool = True
+
+    def bins(self, weights: Float[Tensor, "n r w"]) -> Float[Tensor, "n r b"]:
+        """The weights of all but the outermost samples."""
+        return weights[..., 1:-1]
+
+    def density_input(self, sigma: Tensor) -> Tensor:
+        """The raw density as it is."""
+        return sigma
+
+    def intervals(self, features: Tensor, sigma: Tensor, positions: Tensor) -> Intervals:
+        """One for each sample."""
+        deltas = positions.diff(dim=-1)
+        last = _FAR_AWAY if self.use_inf_depth else 0.0
+        lengths = torch.cat([deltas, torch.full_like(deltas[..., :1], last)], dim=-1)
+        if self.use_inf_depth:
+            sigma = torch.cat([sigma[..., :-1], torch.ones_like(sigma[..., -1:])], dim=-1)
+        return Intervals(features, sigma, positions, lengths)
+
+    def composite(self, pieces: Intervals, weights: Float[Tensor, "n r w"]) -> Composite:
+        """The weighted sum."""
+        return Composite(*_weighted_sums(pieces, weights), weights)
+
+
+@dataclass(frozen=True)
 class MipMarcher:
     """Each pair of neighbouring samples is averaged over the interval between them.
 

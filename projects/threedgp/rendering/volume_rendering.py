@@ -12,13 +12,13 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from .marchers import ClassicalMarcher, Marcher, MipMarcher, alpha_weights
+from .marchers import ClassicalMarcher, LayeredMarcher, Marcher, MipMarcher, alpha_weights
 from .ray_samples import JITTERS, SPACINGS, RaySpan, box_span
 
 Field = Callable[[Tensor], tuple[Tensor, Tensor]]
 """Maps world points (n, m, 3) to colours or other features (n, m, c) and raw densities (n, m, 1)."""
 
-MARCHERS = ("classical", "mip")
+MARCHERS = ("classical", "mip", "layered")
 SPACES = ("normalized", "metric")
 DEPTHS = ("sum", "mean")
 
@@ -45,9 +45,10 @@ class RayMarching:
         far: Distance of the last sample.
         num_coarse: Stratified samples of the first pass.
         num_fine: Importance samples of the second pass; 0 marches the first pass alone, in s.
-        marcher: ``classical`` or ``mip``, see ``marchers``.
+        marcher: ``classical``, ``mip`` or ``layered``, see ``marchers``.
         density: What makes a density of a raw one, see ``DENSITIES``.
-        use_inf_depth: The last sample is infinitely thick; otherwise 1e-3 (classical) or absent (mip).
+        use_inf_depth: The last sample is infinitely thick; otherwise 1e-3 (classical), nothing
+            (layered) or absent (mip).
         last_back: Give the weight that is left to the last sample (classical).
         end: Distance at which the last sample ends, instead of what ``use_inf_depth`` says (classical).
         background: Value of all features that is given the weight that is left; None for none (classical).
@@ -109,6 +110,8 @@ class RayMarching:
         """The marcher with its options."""
         if self.marcher == "mip":
             return MipMarcher(self.use_inf_depth, self.white_back, self.density_bias)
+        if self.marcher == "layered":
+            return LayeredMarcher(self.use_inf_depth)
         return ClassicalMarcher(self.use_inf_depth, self.last_back, self.end, self.background)
 
     def activate(self, raw: Tensor) -> Tensor:
@@ -196,6 +199,7 @@ class RenderOutput:
         weights: Weight of each sample (or interval).
         transmittance: Light that is left behind the last sample.
         distances: Positions t of the samples.
+        pieces: Features of each sample (or interval), which the weights add up.
     """
 
     features: Float[Tensor, "n r c"]
@@ -203,6 +207,7 @@ class RenderOutput:
     weights: Float[Tensor, "n r w"]
     transmittance: Float[Tensor, "n r"]
     distances: Float[Tensor, "n r k"]
+    pieces: Float[Tensor, "n r w c"]
 
 
 def march(
@@ -224,7 +229,7 @@ def march(
     density = _cut(options.activate(pieces.raw), options.cut_quantile)
     weights, transmittance = alpha_weights(density, pieces.lengths)
     seen = rule.composite(pieces, weights)
-    return RenderOutput(seen.features, seen.depth, seen.weights, transmittance, positions)
+    return RenderOutput(seen.features, seen.depth, seen.weights, transmittance, positions, pieces.features)
 
 
 def _cut(density: Tensor, quantile: float) -> Tensor:
@@ -265,6 +270,60 @@ def importance_positions(
     return edge_low + (draws - cdf_low) / step * (edge_high - edge_low)
 
 
+@dataclass(frozen=True)
+class RaySamples:
+    """What a field says of all samples of rays, sorted.
+
+    Args:
+        features: Colour or other features.
+        sigma: Raw densities.
+        t: Distances.
+        positions: Where they are to be marched, s or t.
+    """
+
+    features: Float[Tensor, "n r k c"]
+    sigma: Float[Tensor, "n r k"]
+    t: Float[Tensor, "n r k"]
+    positions: Float[Tensor, "n r k"]
+
+
+def sample_rays(
+    field: Field,
+    origins: Float[Tensor, "n r 3"],
+    directions: Float[Tensor, "n r 3"],
+    options: RayMarching,
+    draws: RayDraws,
+    span: RaySpan | None = None,
+) -> RaySamples:
+    """Look a field up along rays: coarse pass, then importance samples.
+
+    Args:
+        field: Features and raw densities of world points.
+        origins: Ray origins.
+        directions: Unit ray directions.
+        options: Sampling and marching.
+        draws: The random numbers to use.
+        span: The part of the rays that is sampled; None as the options say.
+    """
+    rule, metric = options.rule, options.space == "metric"
+    span = options.span(origins, directions) if span is None else span
+    s = options.place(draws.stratified)
+    t = span.at(s)
+    features, sigma = _query(field, origins, directions, t, draws.coarse_noise)
+    positions = t if metric else s
+    if options.num_fine == 0:
+        return RaySamples(features, sigma, t, positions)
+    coarse = march(features, sigma, positions, options)
+    fine = importance_positions(positions, rule.bins(coarse.weights.detach()), draws.importance)
+    t_fine = fine if metric else span.at(fine)
+    fine_features, fine_sigma = _query(field, origins, directions, t_fine, draws.fine_noise)
+    t, order = torch.cat([t, t_fine], dim=-1).sort(dim=-1)
+    sigma = torch.cat([sigma, fine_sigma], dim=-1).gather(-1, order)
+    features = torch.cat([features, fine_features], dim=-2)
+    features = features.gather(-2, order[..., None].expand(features.shape))
+    return RaySamples(features, sigma, t, t)
+
+
 def render_rays(
     field: Field,
     origins: Float[Tensor, "n r 3"],
@@ -284,23 +343,11 @@ def render_rays(
     Returns:
         Depth and distances in t, however the rays were marched.
     """
-    rule, span, metric = options.rule, options.span(origins, directions), options.space == "metric"
-    s = options.place(draws.stratified)
-    t = span.at(s)
-    features, sigma = _query(field, origins, directions, t, draws.coarse_noise)
-    positions = t if metric else s
-    coarse = march(features, sigma, positions, options)
+    samples = sample_rays(field, origins, directions, options, draws)
+    out = march(samples.features, samples.sigma, samples.positions, options)
     if options.num_fine == 0:
-        return _in_metric(coarse, t, options)
-    fine = importance_positions(positions, rule.bins(coarse.weights.detach()), draws.importance)
-    t_fine = fine if metric else span.at(fine)
-    fine_features, fine_sigma = _query(field, origins, directions, t_fine, draws.fine_noise)
-    t, order = torch.cat([t, t_fine], dim=-1).sort(dim=-1)
-    sigma = torch.cat([sigma, fine_sigma], dim=-1).gather(-1, order)
-    features = torch.cat([features, fine_features], dim=-2)
-    features = features.gather(-2, order[..., None].expand(features.shape))
-    out = march(features, sigma, t, options)
-    return replace(out, depth=options.expected(out.depth, out.weights, t))
+        return _in_metric(out, samples.t, options)
+    return replace(out, depth=options.expected(out.depth, out.weights, samples.t))
 
 
 def _in_metric(coarse: RenderOutput, t: Tensor, options: RayMarching) -> RenderOutput:

@@ -21,11 +21,13 @@ class Sampler:
         orig: The trained generator.
         ema: Its average; None for none.
         deterministic: Without other wishes, take fixed ray samples and stored noise.
+        level: Without other wishes, how far the images have grown; None for all of it.
     """
 
     orig: ThreeDGPGenerator
     ema: ThreeDGPGenerator | None
     deterministic: bool
+    level: float | None = None
 
     def kind(self, sample_model: str | None) -> str:
         """Return which generators are meant: ``ema``, ``orig``, ``ema/orig``; None for the best there is.
@@ -62,6 +64,8 @@ class Sampler:
             sample_model: ``ema`` or ``orig``; None as in ``kind``.
         """
         generator = self.generator_of(sample_model)
+        if sampling.level is None:
+            sampling = replace(sampling, level=self.level)
         training = generator.training
         generator.eval()
         try:

@@ -157,7 +157,8 @@ class ThreeDGP(BaseConditionalGAN):
     def sampler(self) -> Sampler:
         """What metrics, hooks and inferencers call."""
         average = self.generator_ema.module if self.with_ema_gen else None
-        return Sampler(self._generator, average, self.deterministic_eval)
+        level = self._generator.training_sampling(self.kimg).level
+        return Sampler(self._generator, average, self.deterministic_eval, level)
 
     def generator_of(self, sample_model: str | None = None) -> ThreeDGPGenerator:
         """Return a generator, as ``Sampler.generator_of`` does."""

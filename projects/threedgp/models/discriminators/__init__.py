@@ -3,5 +3,11 @@
 from .discriminator import ThreeDGPDiscriminator
 from .distilled_discriminator import DistilledDiscriminator
 from .growing_discriminator import GrowingDiscriminator
+from .skip_discriminator import SkipDiscriminator
 
-__all__ = ["DistilledDiscriminator", "GrowingDiscriminator", "ThreeDGPDiscriminator"]
+__all__ = [
+    "DistilledDiscriminator",
+    "GrowingDiscriminator",
+    "SkipDiscriminator",
+    "ThreeDGPDiscriminator",
+]

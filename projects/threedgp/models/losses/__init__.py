@@ -3,12 +3,14 @@
 from .adversarial_loss import ThreeDGPAdversarialLoss
 from .distillation import KnowledgeDistillationLoss
 from .generator_term import GeneratorTerm
+from .nerf_path_regularizer import NeRFPathRegularizer
 from .path_length_regularizer import PathLengthRegularizer
 from .r1_regularizer import R1Regularizer
 
 __all__ = [
     "GeneratorTerm",
     "KnowledgeDistillationLoss",
+    "NeRFPathRegularizer",
     "PathLengthRegularizer",
     "R1Regularizer",
     "ThreeDGPAdversarialLoss",

@@ -1,5 +1,9 @@
 """What makes images of rendered features."""
 
 from .pointwise_upsampler import PointwiseUpsampler
+from .style_nerf_upsampler import StyleNeRFUpsampler
 
-__all__ = ["PointwiseUpsampler"]
+__all__ = [
+    "PointwiseUpsampler",
+    "StyleNeRFUpsampler",
+]
