@@ -11,7 +11,7 @@ from projects.threedgp.engine.run_config import redirect_data_root
 from tests import tiny_runs
 
 FOLDER = Path(__file__).resolve().parents[1] / "configs"
-SYSTEMS = ("3dgp", "stylenerf", "volumegan")
+SYSTEMS = ("3dgp", "eg3d", "epigraf", "stylenerf", "volumegan")
 CONFIGS = sorted(path for system in SYSTEMS for path in FOLDER.glob(f"{system}_*.py"))
 WIDTHS = dict(cbase=256, cmax=16)
 SMALLER = {
@@ -38,6 +38,7 @@ SMALLER_FIELDS = {
 }
 SMALLER_UPSAMPLERS = {
     "PointwiseUpsampler": dict(image_size=32, render_size=8, **WIDTHS),
+    "SuperResolution": dict(input_size=16, channels=(8, 8), up=(False, True), render_size=8),
     "StyleNeRFUpsampler": dict(image_size=32, render_size=16, start_size=8, **WIDTHS),
 }
 SMALLER_EVALUATION = {

@@ -53,6 +53,26 @@ def test_generator_and_discriminator():
     assert logits.shape == (4,) and features.shape == (4, 12)
 
 
+def test_parts_of_eg3d():
+    upsampler = dict(type="SuperResolution", input_size=16, channels=(4, 4), render_size=8)
+    changes = dict(patch_size=None, upsampler=upsampler, depth_adaptor=None, camera_generator=None)
+    config = tiny_model_config(generator=changes)
+    generator = MODELS.build(dict(config["generator"], num_classes=3))
+    inputs = GeneratorInput(torch.randn(4, 32), torch.tensor([0, 1, 2, 0]))
+    out = generator.generate(inputs)
+    assert out.rgb.shape == (4, 3, 32, 32) and out.raw.shape == (4, 3, 8, 8)
+    sizes = dict(image_size=32, patch_size=None, num_classes=3, cbase=256, cmax=16)
+    logits = build("ThreeDGPDualDiscriminator", **sizes)(out.rgb, inputs.label, raw=out.raw)
+    assert logits.shape == (4,)
+    term = build("DensityRegularizer", num_points=5)
+    draws = term.draw(4, generator)
+    assert draws.shape == (4, 5, 6)
+    assert generator(inputs, task=lambda *given: term(*given, draws)).shape == (4,)
+    pose = torch.arange(4.0)[:, None]
+    swapped = build("PoseSwap", prob=1.0)(pose, torch.zeros(1, 1), kimg=0.0)
+    assert swapped.flatten().tolist() == [3.0, 0.0, 1.0, 2.0]
+
+
 def test_camera_prior_generator_and_regularizers():
     prior = build("CameraPrior", yaw=dict(dist="normal", mean=0, std=0.3, min=-1, max=1))
     generator = build("CameraGenerator", prior=prior, z_dim=8, num_classes=None, hidden_dim=8)

@@ -87,3 +87,17 @@ def test_defaults_are_those_of_imagenet():
     mapping = StyleMapping()
     assert mapping.embed.weight.shape == (512, 1000)
     assert [tuple(layer.weight.shape) for layer in mapping.layers] == [(512, 1024), (512, 512)]
+
+
+def test_poses_are_told_behind_the_label():
+    """Together they are one label of both widths."""
+    net = StyleMapping(z_dim=8, num_classes=3, w_dim=6, pose_dim=2, pose_scale=0.5)
+    plain = StyleMapping(z_dim=8, num_classes=5, w_dim=6)
+    plain.load_state_dict(net.state_dict())
+    z, label, pose = torch.randn(4, 8), torch.tensor([0, 2, 1, 2]), torch.randn(4, 2)
+    rows = torch.cat([torch.nn.functional.one_hot(label, 3).float(), 0.5 * pose], dim=1)
+    torch.testing.assert_close(net(z, label, pose), plain(z, rows))
+    with pytest.raises(ValueError, match=r"pose: got None, wanted \(4, 2\)"):
+        net(z, label)
+    with pytest.raises(ValueError, match=r"pose: got \(4, 3\), wanted \(4, 2\)"):
+        net(z, label, torch.randn(4, 3))

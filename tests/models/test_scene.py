@@ -6,6 +6,7 @@ import torch
 from projects.threedgp.models.cameras.camera_prior import CameraPrior
 from projects.threedgp.models.generator import GeneratorInput
 from projects.threedgp.models.sampling import Sampling
+from projects.threedgp.models.scene import Views
 from tests.tiny import Z_DIM, frontal_camera, tiny_generator
 
 
@@ -55,3 +56,20 @@ def test_outside_of_the_cube_all_points_are_the_same(latents):
     far, near = 0.3 + torch.rand(2, 20, 3), 0.3 * torch.rand(2, 20, 3) - 0.15
     assert scene.density(far).std(dim=1).max() == 0
     assert scene.density(near).std(dim=1).min() > 0
+
+
+@pytest.mark.parametrize("pixels", ["border", "center"])
+@pytest.mark.parametrize("side", [8, 4])
+def test_depth_in_the_size_of_the_images(pixels, side):
+    """A slope of one a pixel: between centres, and between borders if the outermost rays met these."""
+    depth = torch.arange(float(side)).expand(1, 1, side, side)
+    rgb = torch.zeros(1, 3, 8, 8)
+    views = Views(rgb, depth, -depth, frontal_camera(), pixels=pixels)
+    row = views.full_depth[0, 0, 0]
+    if side == 8:
+        assert views.full_depth is depth
+    elif pixels == "border":
+        torch.testing.assert_close(row, torch.linspace(0, 3, 8))
+    else:
+        torch.testing.assert_close(row, torch.tensor([0, 0.25, 0.75, 1.25, 1.75, 2.25, 2.75, 3]))
+    assert torch.equal(views.images[:, 3:], -views.full_depth)

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from projects.threedgp.rendering.ray_samples import JITTERS, RaySpan, box_span
+from projects.threedgp.rendering.ray_samples import JITTERS, RaySpan, box_limits, box_span
 
 
 @pytest.mark.parametrize(
@@ -45,3 +45,10 @@ def test_a_box_that_no_ray_meets_is_named():
     origins, directions = torch.tensor([[[0.0, 9.0, 3.0]]]), torch.tensor([[[1e-9, 1e-9, -1.0]]])
     with pytest.raises(ValueError, match=r"ray_box: got a cube of side 1\.0 that no ray"):
         box_span(origins, directions, side=1.0)
+
+
+def test_rays_that_miss_the_box_say_so():
+    origins = torch.tensor([[[0.0, 0.0, 3.0], [0.0, 9.0, 3.0]]])
+    near, far = box_limits(origins, torch.tensor([[[1e-9, 1e-9, -1.0]]]).expand(1, 2, 3), side=1.0)
+    torch.testing.assert_close(near[0, :, 0], torch.tensor([2.5, -1.0]))
+    torch.testing.assert_close(far[0, :, 0], torch.tensor([3.5, -2.0]))

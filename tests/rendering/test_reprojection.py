@@ -41,9 +41,10 @@ def test_unprojected_points_lie_at_their_depth(cameras):
     torch.testing.assert_close((points - origins).norm(dim=-1), depth.flatten(1))
 
 
-def test_looking_up_pixel_centres_gives_the_pixels():
+@pytest.mark.parametrize("pixels", ["border", "center"])
+def test_looking_up_pixel_centres_gives_the_pixels(pixels):
     images = torch.rand(2, 3, 5, 5)
-    found = look_up(images, patch_positions(Patch.full(2), 5).flatten(1, 2))
+    found = look_up(images, patch_positions(Patch.full(2), 5, pixels).flatten(1, 2), pixels)
     torch.testing.assert_close(found, images.flatten(2))
 
 
@@ -65,6 +66,17 @@ def test_a_surface_warps_to_what_the_other_camera_sees(scene):
     assert error.median() < 2e-3 and error.quantile(0.95) < 5e-3
     unwarped = (other_rgb - rgb).abs().mean(dim=1, keepdim=True)[surface]
     assert error.mean() < unwarped.mean() / 25
+
+
+@pytest.mark.parametrize("pixels", ["border", "center"])
+def test_a_view_warps_onto_itself(cameras, pixels):
+    images, depth = torch.rand(20, 3, 6, 6), torch.rand(20, 1, 6, 6) + 0.5
+    warped, visible = warp(images, depth, cameras, depth, cameras, 1e-3, pixels)
+    assert visible.all()
+    torch.testing.assert_close(warped, images, atol=1e-3, rtol=0)
+    points = unproject(depth, cameras, pixels)
+    origins, directions = cameras.rays(6, pixels=pixels)
+    torch.testing.assert_close(points, origins + depth.flatten(1)[..., None] * directions)
 
 
 def test_wrong_depth_warps_wrongly():

@@ -33,3 +33,11 @@ def test_samples_of_the_batch_have_their_own_planes():
     planes = torch.ones(2, 3, 4, 4) * torch.tensor([1.0, 2.0])[:, None, None, None]
     features = sample_planes(planes, torch.zeros(2, 1, 3))
     torch.testing.assert_close(features.mean(dim=(1, 2, 3)), torch.tensor([1.0, 2.0]))
+
+
+@pytest.mark.parametrize("align_corners, inside", [(True, 1.0), (False, 0.5)])
+def test_where_the_faces_of_the_cube_are(align_corners, inside):
+    """A face is the centre of the border pixels, or their outer edge, where half of the weight is outside."""
+    points = torch.tensor([[[0.5, 0.0, 0.0]]])
+    features = sample_planes(torch.ones(1, 3, 8, 8), points, align_corners=align_corners)
+    assert features[0, 0, 0, 0].item() == inside

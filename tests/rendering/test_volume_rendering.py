@@ -262,7 +262,10 @@ def test_mip_averages_neighbours_over_the_interval_between_them():
     "changes, message",
     [
         (dict(marcher="fast"), "marcher: got 'fast', wanted one of"),
-        (dict(density="exp"), r"density: got 'exp', wanted one of \('softplus', 'relu', 'shifted_softplus'\)"),
+        (
+            dict(density="exp"),
+            r"density: got 'exp', wanted one of \('softplus', 'relu', 'shifted_softplus'\)",
+        ),
         (dict(near=1.0, far=1.0), "near, far: got 1.0, 1.0"),
         (dict(near=0.0), "near, far: got 0.0"),
         (dict(num_coarse=2), "num_coarse: got 2"),

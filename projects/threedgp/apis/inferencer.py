@@ -253,7 +253,7 @@ class ThreeDGPInferencer:
             n, rng = CLASS_MEAN_SAMPLES, torch.Generator().manual_seed(0)
             z = torch.randn(n, self.generator.mapping.z_dim, generator=rng).to(self.device)
             classes = None if label is None else torch.full((n,), label, device=self.device)
-            self._class_means[label] = self.generator.mapping(z, classes).mean(dim=0)
+            self._class_means[label] = self.generator.style(z, classes)[:, 0].mean(dim=0)
         return self._class_means[label]
 
     def _render(
@@ -287,7 +287,7 @@ class ThreeDGPInferencer:
         """Render a scene: one object for each camera or one for all."""
         views = scene.render(cameras, sampling=sampling)
         rgb = to_bytes(views.rgb)
-        depth = views.depth[:, 0].cpu().numpy()
+        depth = views.full_depth[:, 0].cpu().numpy()
         adapted = self._adapt(views)
         renderings = []
         for i, label in enumerate(labels):
@@ -300,7 +300,7 @@ class ThreeDGPInferencer:
         if self.generator.depth_adaptor is None:
             return None
         known = views.depth.clamp(*self.depth_range)
-        return self.generator.depth_adaptor(known)[:, 0].cpu().numpy()
+        return views.as_large(self.generator.depth_adaptor(known))[:, 0].cpu().numpy()
 
 
 def _as_list(draw: FixedInputs) -> list[int | None]:

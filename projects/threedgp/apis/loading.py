@@ -26,6 +26,9 @@ _NOT_FOR_SAMPLING: dict[str, Any] = dict(
     r1=None,
     distillation=None,
     camera_regularizers=[],
+    generator_terms=[],
+    style_mixing=None,
+    pose_swap=None,
     patch_sampler=None,
     blur_fade=None,
 )

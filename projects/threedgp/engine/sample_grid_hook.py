@@ -20,7 +20,7 @@ from ..training.state_dicts import unwrap
 from ..training.threedgp import ThreeDGP
 from .fixed_inputs import FixedInputs, averaged_pose, draw_fixed_inputs
 from .periodic_hook import PeriodicHook
-from .pictures import colorize_depth, enlarge, image_grid, save_png, to_bytes
+from .pictures import colorize_depth, image_grid, save_png, to_bytes
 
 Strip = list[UInt8[np.ndarray, "h w 3"]]
 
@@ -115,12 +115,10 @@ def output_strips(output: GeneratorOutput, near: float, far: float) -> list[Stri
         near: Rendered depth of the first colour, world units.
         far: Rendered depth of the last colour, world units.
     """
-    panels = [to_bytes(output.rgb), colorize_depth(output.depth[:, 0], near, far)]
+    panels = [to_bytes(output.rgb), colorize_depth(output.full_depth[:, 0], near, far)]
     if output.adapted_depth is not None:
-        panels.append(colorize_depth(output.adapted_depth[:, 0], -1, 1))
-    side = output.rgb.shape[-1]
-    strips = zip(*panels, strict=True)
-    return [[enlarge(picture, side // len(picture)) for picture in strip] for strip in strips]
+        panels.append(colorize_depth(output.as_large(output.adapted_depth)[:, 0], -1, 1))
+    return [list(strip) for strip in zip(*panels, strict=True)]
 
 
 def real_strips(model: ThreeDGP, dataset: Dataset, n: int, seed: int) -> list[Strip]:

@@ -135,9 +135,10 @@ class MultiViewConsistency(SampledMetric):
         camera = Camera(self.stacked(data_samples, "camera"))
         left, right = turned(camera, -self.angle / 2), turned(camera, self.angle / 2)
         first, second = self._view(data_samples, left), self._view(data_samples, right)
-        warped, visible = warp(_colours(second), second.depth, right, first.depth, left, self.depth_tolerance)
+        depth, seen = first.full_depth, (_colours(second), second.full_depth, right)
+        warped, visible = warp(*seen, depth, left, self.depth_tolerance, first.pixels)
         # A ray through nothing at all, as with cut densities, has a depth of 0.
-        surface = (first.depth >= self.near) & (first.depth < self.horizon)
+        surface = (depth >= self.near) & (depth < self.horizon)
         errors = view_errors(_colours(first), warped, visible, surface)
         self.fake_results += list(errors.split(1))
 

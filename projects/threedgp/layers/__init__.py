@@ -2,7 +2,7 @@
 
 from .encodings import ScalarEncoder, octaves
 from .equalized import EqualizedConv2d, EqualizedLinear, leaky_relu, normalize_second_moment
-from .mapping import CodeMapping, Label, StyleMapping, one_hot_label
+from .mapping import CodeMapping, Label, StyleMapping, one_hot_label, with_pose
 from .modulated_linear import ModulatedLinear
 from .resampling import filter2d, resize, upsample2d
 from .stylegan2 import (
@@ -37,4 +37,5 @@ __all__ = [
     "one_hot_label",
     "resize",
     "upsample2d",
+    "with_pose",
 ]

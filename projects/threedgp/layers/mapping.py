@@ -37,6 +37,22 @@ def one_hot_label(label: Label | None, num_classes: int | None, n: int) -> Float
     return F.one_hot(label, num_classes).float()
 
 
+def with_pose(
+    label: Float[Tensor, "n classes"], pose: Float[Tensor, "n pose"] | None, pose_dim: int
+) -> Float[Tensor, "n c"]:
+    """Return rows of labels with poses behind them, if there are any to be told.
+
+    Raises:
+        ValueError: If poses are missing or of another width.
+    """
+    if not pose_dim:
+        return label
+    if pose is None or pose.shape[1] != pose_dim:
+        got = None if pose is None else tuple(pose.shape)
+        raise ValueError(f"pose: got {got}, wanted ({len(label)}, {pose_dim})")
+    return torch.cat([label, pose.to(label)], dim=1)
+
+
 @MODELS.register_module()
 class StyleMapping(nn.Module):
     """Mapping of (z, label) to style codes, with a running mean for truncation.
@@ -52,6 +68,8 @@ class StyleMapping(nn.Module):
         lr_multiplier: Factor on their learning rate.
         w_avg_decay: Decay of the running mean of w.
         hidden_dim: Width of the layers but the last; None for ``w_dim``.
+        pose_dim: Numbers of a pose that are told behind the label; 0 for none.
+        pose_scale: Factor on them; 0 tells every pose alike.
     """
 
     w_avg: Tensor
@@ -65,29 +83,39 @@ class StyleMapping(nn.Module):
         lr_multiplier: float = 0.01,
         w_avg_decay: float = 0.998,
         hidden_dim: int | None = None,
+        pose_dim: int = 0,
+        pose_scale: float = 1.0,
     ) -> None:
         super().__init__()
         self.z_dim, self.num_classes, self.w_dim = z_dim, num_classes, w_dim
-        self.w_avg_decay = w_avg_decay
-        self.embed = EqualizedLinear(num_classes, w_dim) if num_classes else None
+        self.w_avg_decay, self.pose_dim, self.pose_scale = w_avg_decay, pose_dim, pose_scale
+        told_dim = (num_classes or 0) + pose_dim
+        self.embed = EqualizedLinear(told_dim, w_dim) if told_dim else None
         hidden = [hidden_dim or w_dim] * (num_layers - 1)
-        widths = [z_dim + (w_dim if num_classes else 0), *hidden, w_dim]
+        widths = [z_dim + (w_dim if told_dim else 0), *hidden, w_dim]
         self.layers = nn.ModuleList(
             EqualizedLinear(i, o, "leaky_relu", lr_multiplier) for i, o in pairwise(widths)
         )
         self.register_buffer("w_avg", torch.zeros(w_dim))
 
-    def forward(self, z: Float[Tensor, "n z"], label: Label | None = None) -> Float[Tensor, "n w"]:
+    def forward(
+        self,
+        z: Float[Tensor, "n z"],
+        label: Label | None = None,
+        pose: Float[Tensor, "n pose"] | None = None,
+    ) -> Float[Tensor, "n w"]:
         """Map latents and labels to w.
 
         Args:
             z: Latents of unit variance.
             label: Class indices or one-hot rows; ignored without classes.
+            pose: Poses; ignored without ``pose_dim``.
         """
         x = normalize_second_moment(z)
         if self.embed is not None:
             one_hot = one_hot_label(label, self.num_classes, z.shape[0]).to(z)
-            x = torch.cat([x, normalize_second_moment(self.embed(one_hot))], dim=1)
+            told = with_pose(one_hot, None if pose is None else self.pose_scale * pose, self.pose_dim)
+            x = torch.cat([x, normalize_second_moment(self.embed(told))], dim=1)
         for layer in self.layers:
             x = layer(x)
         return x

@@ -15,11 +15,13 @@ from .discriminators import (
     GrowingDiscriminator,
     SkipDiscriminator,
     ThreeDGPDiscriminator,
+    ThreeDGPDualDiscriminator,
 )
 from .fields import FeatureVolumeField, ImplicitField, TriPlaneField
 from .generator import CameraBatch, GeneratorInput, GeneratorOutput, Mixing, ThreeDGPGenerator
 from .layered_renderer import LayeredRenderer
 from .losses import (
+    DensityRegularizer,
     KnowledgeDistillationLoss,
     NeRFPathRegularizer,
     PathLengthRegularizer,
@@ -27,11 +29,12 @@ from .losses import (
     ThreeDGPAdversarialLoss,
 )
 from .patch_sampler import PatchSampler
+from .pose_swap import PoseSwap
 from .sampling import PathDraws, Sampling
 from .scene import Radiance, Scene, Upsampled, Upsampler, Views, ViewTerm
 from .style_mixing import StyleMixing
 from .teacher import TimmTeacher
-from .upsamplers import PointwiseUpsampler, StyleNeRFUpsampler
+from .upsamplers import PointwiseUpsampler, StyleNeRFUpsampler, SuperResolution
 from .volume_renderer import VolumeRenderer
 
 __all__ = [
@@ -43,6 +46,7 @@ __all__ = [
     "CameraMeanRegularizer",
     "CameraPrior",
     "CameraSlopeRegularizer",
+    "DensityRegularizer",
     "DepthAdaptor",
     "DistilledDiscriminator",
     "FeatureVolumeField",
@@ -58,6 +62,7 @@ __all__ = [
     "PathDraws",
     "PathLengthRegularizer",
     "PointwiseUpsampler",
+    "PoseSwap",
     "R1Regularizer",
     "Radiance",
     "Sampling",
@@ -65,8 +70,10 @@ __all__ = [
     "SkipDiscriminator",
     "StyleMixing",
     "StyleNeRFUpsampler",
+    "SuperResolution",
     "ThreeDGPAdversarialLoss",
     "ThreeDGPDiscriminator",
+    "ThreeDGPDualDiscriminator",
     "ThreeDGPGenerator",
     "TimmTeacher",
     "TriPlaneField",

@@ -11,8 +11,8 @@ from mmagic.registry import MODELS
 from torch import Tensor, nn
 
 from ..layers import Label, check_power_of_two
-from ..rendering import Camera, Patch, RayMarching, Viewpoint
-from ..schedules import Level, build_level
+from ..rendering import Camera, Patch, PoseLabel, RayMarching, Viewpoint
+from ..schedules import Level, build_level, schedule_values
 from .building import Config, build, frozen
 from .cameras.camera_generator import CameraGenerator
 from .cameras.camera_prior import CameraPrior
@@ -74,19 +74,21 @@ class GeneratorInput:
         z: Latents.
         label: Classes; None (or ignored) without classes.
         camera: Cameras to render as they are; None sends ``prior`` through the camera generator.
-        prior: Prior cameras; None draws them.
+        prior: Prior cameras, of which a ``PoseLabel`` is rendered as it is; None draws them.
         patch: Parts of the image plane to render; None for all of it.
         camera_batch: More cameras to pass through the camera generator, for its regularisers.
         mixing: Style mixing; None for none.
+        conditioning: Poses that a mapping with ``pose_dim`` is told; None tells the cameras' own.
     """
 
     z: Float[Tensor, "n z"]
     label: Label | None = None
     camera: Viewpoint | None = None
-    prior: Camera | None = None
+    prior: Viewpoint | None = None
     patch: Patch | None = None
     camera_batch: CameraBatch | None = None
     mixing: "Mixing | None" = None
+    conditioning: Float[Tensor, "n pose"] | None = None
 
 
 @dataclass(frozen=True)
@@ -203,7 +205,7 @@ class ThreeDGPGenerator(nn.Module):
 
     def schedules(self, kimg: float) -> dict[str, float]:
         """Return the values of the parts' schedules by name."""
-        values = self.renderer.schedules(kimg)
+        values = schedule_values([self.renderer, self.upsampler], kimg)
         if self.growing is not None:
             values = values | {"level": self.growing(kimg)}
         return values if self.depth_adaptor is None else values | self.depth_adaptor.schedules(kimg)
@@ -233,16 +235,28 @@ class ThreeDGPGenerator(nn.Module):
         label: Label | None = None,
         sampling: Sampling = Sampling(),
         mixing: Mixing | None = None,
+        conditioning: Float[Tensor, "n pose"] | None = None,
     ) -> Float[Tensor, "n l w"]:
         """Map latents and labels to (truncated, mixed) style codes, one for each layer.
 
         Behind them, the field's own latent is handed on as it is, filled up with zeros.
+
+        Args:
+            z: Latents.
+            label: Classes; ignored without classes.
+            sampling: How to sample; only the truncation matters here.
+            mixing: Style mixing; None for none.
+            conditioning: Poses that a mapping with ``pose_dim`` is told; None tells it the frontal one.
         """
+        told: dict[str, Any] = dict(label=label)
+        if self.mapping.pose_dim:
+            front = PoseLabel.of(self.prior.mean(len(z), z.device)).params
+            told["pose"] = front if conditioning is None else conditioning
         z, latent = z.split([self.mapping.z_dim, self.latent_dim], dim=1)
-        ws = self.mapping(z, label)[:, None].expand(-1, self.num_ws, -1)
+        ws = self.mapping(z, **told)[:, None].expand(-1, self.num_ws, -1)
         if mixing is not None:
             second = torch.arange(self.num_ws, device=z.device) >= mixing.first[:, None]
-            other = self.mapping(mixing.z[:, : self.mapping.z_dim], label)
+            other = self.mapping(mixing.z[:, : self.mapping.z_dim], **told)
             ws = torch.where(second[..., None], other[:, None], ws)
         if sampling.truncation_psi != 1:
             ws = self.mapping.truncate(
@@ -281,13 +295,15 @@ class ThreeDGPGenerator(nn.Module):
             inputs: What to generate images of.
             sampling: How to sample.
         """
-        ws = self.style(inputs.z, inputs.label, sampling, inputs.mixing)
-        camera = inputs.camera
-        if camera is None:
-            prior = inputs.prior
-            if prior is None:
-                prior = self.prior.sample(len(inputs.z), inputs.z.device)
-            camera = self.pose(prior, inputs.z, inputs.label)
+        place = inputs.prior if inputs.camera is None else inputs.camera
+        if place is None:
+            place = self.prior.sample(len(inputs.z), inputs.z.device)
+        camera, told = place, inputs.conditioning
+        if inputs.camera is None and isinstance(place, Camera):
+            camera = self.pose(place, inputs.z, inputs.label)
+        if self.mapping.pose_dim and told is None:
+            told = PoseLabel.of(place).params
+        ws = self.style(inputs.z, inputs.label, sampling, inputs.mixing, told)
         views = self.scene(ws, sampling).render(camera, inputs.patch, sampling)
         batch, posterior = inputs.camera_batch, None
         if batch is not None:

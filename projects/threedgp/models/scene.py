@@ -78,6 +78,7 @@ class Views:
         camera: Cameras that were rendered.
         raw_rgb: Colour as it was rendered, before it was upsampled; None without upsampler.
         terms: Losses per sample that parts left in making the views, by name; part of the generator's loss.
+        pixels: Where the outermost rays met the image, see ``patch_positions``.
     """
 
     rgb: Float[Tensor, "n 3 h w"]
@@ -86,16 +87,26 @@ class Views:
     camera: Viewpoint
     raw_rgb: Float[Tensor, "n 3 s s"] | None = None
     terms: Mapping[str, Float[Tensor, " n"]] = field(default_factory=dict)
+    pixels: str = "border"
+
+    def as_large(self, depth: Float[Tensor, "n 1 s s"]) -> Float[Tensor, "n 1 h w"]:
+        """Resize rendered depth to the size of the images, where these were upsampled."""
+        size = self.rgb.shape[-2:]
+        if depth.shape[-2:] == size:
+            return depth
+        return F.interpolate(depth, size, mode="bilinear", align_corners=self.pixels == "border")
+
+    @property
+    def full_depth(self) -> Float[Tensor, "n 1 h w"]:
+        """The rendered distance in the size of the images."""
+        return self.as_large(self.depth)
 
     @property
     def images(self) -> Float[Tensor, "n c h w"]:
         """What the discriminator sees: RGB, with the adapted depth as a fourth channel if there is one."""
         if self.adapted_depth is None:
             return self.rgb
-        depth = self.adapted_depth
-        if depth.shape[-2:] != self.rgb.shape[-2:]:
-            depth = F.interpolate(depth, self.rgb.shape[-2:], mode="bilinear", align_corners=True)
-        return torch.cat([self.rgb, depth], dim=1)
+        return torch.cat([self.rgb, self.as_large(self.adapted_depth)], dim=1)
 
     @property
     def raw(self) -> Float[Tensor, "n c s s"] | None:
@@ -177,7 +188,7 @@ class Scene:
         adapted = None
         if self.depth_adaptor is not None:
             adapted = self.depth_adaptor(depth, kimg=sampling.kimg, choice=sampling.depth_choice)
-        views = Views(rgb, depth, adapted, camera, raw)
+        views = Views(rgb, depth, adapted, camera, raw, pixels=self.renderer.pixels)
         if sampling.kimg is None:
             return views
         terms = [term(self, views, patch, sampling) for term in self.view_terms]

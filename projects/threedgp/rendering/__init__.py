@@ -5,6 +5,7 @@ from .grids import sample_grid
 from .inverse_sphere import inverse_sphere_points
 from .layered_rendering import LayeredDraws, render_layers
 from .patches import Patch, extract_patches, patch_positions
+from .pose_labels import POSE_DIM, PoseLabel
 from .reprojection import look_up, project, unproject, warp
 from .triplane import sample_planes
 from .volume_rendering import Field, RayDraws, RayMarching, RenderOutput, march, render_rays, sample_rays
@@ -12,10 +13,12 @@ from .volume_rendering import Field, RayDraws, RayMarching, RenderOutput, march,
 __all__ = [
     "CAMERA_FIELDS",
     "PITCH_MARGIN",
+    "POSE_DIM",
     "Camera",
     "Field",
     "LayeredDraws",
     "Patch",
+    "PoseLabel",
     "RayDraws",
     "RayMarching",
     "RenderOutput",

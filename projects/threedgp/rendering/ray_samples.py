@@ -66,17 +66,26 @@ class RaySpan:
         return self.near + s * (self.far - self.near)
 
 
+def box_limits(
+    origins: Float[Tensor, "n r 3"], directions: Float[Tensor, "n r 3"], side: float
+) -> tuple[Float[Tensor, "n r 1"], Float[Tensor, "n r 1"]]:
+    """Return where rays enter and leave the cube of this side around the origin; -1 and -2 without it."""
+    low, high = (-side / 2 - origins) / directions, (side / 2 - origins) / directions
+    near = torch.minimum(low, high).amax(dim=-1, keepdim=True)
+    far = torch.maximum(low, high).amin(dim=-1, keepdim=True)
+    hit = far >= near
+    return near.where(hit, -1.0), far.where(hit, -2.0)
+
+
 def box_span(
     origins: Float[Tensor, "n r 3"], directions: Float[Tensor, "n r 3"], side: float, spacing: str = "linear"
 ) -> RaySpan:
-    """Intersect rays with the cube of this side around the origin.
+    """Return the part of rays in the cube of this side around the origin.
 
     A ray that misses it takes the smallest near and the largest *near* of the rays of the call that hit, as
     EG3D has it.
     """
-    low, high = (-side / 2 - origins) / directions, (side / 2 - origins) / directions
-    near = torch.minimum(low, high).amax(dim=-1, keepdim=True)
-    far = torch.maximum(low, high).amin(dim=-1, keepdim=True)
+    near, far = box_limits(origins, directions, side)
     hit = far > near
     if not hit.any():
         raise ValueError(f"ray_box: got a cube of side {side} that no ray of the call meets, wanted one")

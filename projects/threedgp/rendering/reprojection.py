@@ -1,7 +1,8 @@
 """From one camera's picture to another's: points of a depth map, their projections, and look-ups there.
 
 Depth is the distance along the unit rays of ``pixel_rays``; image positions are those of ``patch_positions``,
-(x, y) with x to the right and y up, in which the outermost pixel centres lie on the border of [-1, 1].
+(x, y) with x to the right and y up. Its ``pixels`` say whether the outermost pixel centres lie on the border
+of [-1, 1].
 """
 
 import torch
@@ -14,14 +15,17 @@ from .cameras import Camera, camera_to_world, pixel_rays
 _IN_FRONT = 1e-6
 
 
-def unproject(depth: Float[Tensor, "n 1 h h"], camera: Camera) -> Float[Tensor, "n r 3"]:
+def unproject(
+    depth: Float[Tensor, "n 1 h h"], camera: Camera, pixels: str = "border"
+) -> Float[Tensor, "n r 3"]:
     """Return the world points that the pixels of a depth map see, row by row from the top left.
 
     Args:
         depth: Distance along the rays, world units; of a square image with r pixels.
         camera: n cameras.
+        pixels: Where the outermost rays meet the image, see ``patch_positions``.
     """
-    origins, directions = pixel_rays(camera, depth.shape[-1])
+    origins, directions = pixel_rays(camera, depth.shape[-1], pixels=pixels)
     return origins + depth.flatten(1)[..., None] * directions
 
 
@@ -45,16 +49,23 @@ def project(
     return focal[:, None, None] * in_camera[..., :2] / ahead.clamp(min=_IN_FRONT)[..., None], ahead
 
 
-def look_up(images: Float[Tensor, "n c h w"], positions: Float[Tensor, "n r 2"]) -> Float[Tensor, "n c r"]:
+def look_up(
+    images: Float[Tensor, "n c h w"], positions: Float[Tensor, "n r 2"], pixels: str = "border"
+) -> Float[Tensor, "n c r"]:
     """Read images at positions, bilinearly; outside, the border's nearest value.
 
     Args:
         images: n images.
         positions: Image positions (x right, y up; the image spans [-1, 1]).
+        pixels: Where the outermost pixel centres are, see ``patch_positions``.
     """
     rows_down = positions[:, None] * torch.tensor([1.0, -1.0], device=positions.device)
     found = F.grid_sample(
-        images, rows_down.to(images), mode="bilinear", padding_mode="border", align_corners=True
+        images,
+        rows_down.to(images),
+        mode="bilinear",
+        padding_mode="border",
+        align_corners=pixels == "border",
     )
     return found[:, :, 0]
 
@@ -66,6 +77,7 @@ def warp(
     target_depth: Float[Tensor, "n 1 k k"],
     target_camera: Camera,
     depth_tolerance: float,
+    pixels: str = "border",
 ) -> tuple[Float[Tensor, "n c k k"], Bool[Tensor, "n 1 k k"]]:
     """Show pictures as other cameras would see them, given the depth there (backward warp).
 
@@ -76,18 +88,19 @@ def warp(
         target_depth: Depth that the other cameras see.
         target_camera: The other cameras.
         depth_tolerance: How far a point's distance from the camera may be from ``depth`` there, world units.
+        pixels: Where the outermost rays meet the images, see ``patch_positions``.
 
     Returns:
         Warped pictures, and where they are valid: the point lies in the picture, in front of its camera, and
         nothing hides it there.
     """
-    points = unproject(target_depth, target_camera)
+    points = unproject(target_depth, target_camera, pixels)
     positions, ahead = project(points, camera)
     origins = camera_to_world(camera)[:, None, :3, 3]
-    seen = look_up(depth, positions)[:, 0]
+    seen = look_up(depth, positions, pixels)[:, 0]
     hidden = ((points - origins).norm(dim=-1) - seen).abs() > depth_tolerance
     # A pixel of the border itself may come out just beyond it.
     inside = (positions.abs() <= 1 + 1e-5).all(dim=-1)
     visible = inside & (ahead > _IN_FRONT) & ~hidden
     side = target_depth.shape[-1]
-    return look_up(images, positions).unflatten(-1, (side, side)), visible.reshape(-1, 1, side, side)
+    return look_up(images, positions, pixels).unflatten(-1, (side, side)), visible.reshape(-1, 1, side, side)

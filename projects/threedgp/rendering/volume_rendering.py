@@ -139,8 +139,10 @@ class RayMarching:
         """Return the depth of rays of the sum of w t, the weights, and all distances of the call."""
         if self.depth == "sum":
             return depth
-        mean = depth / weights.sum(dim=-1, keepdim=True)
-        return mean.where(~mean.isnan(), torch.inf).clamp(t.min(), t.max())
+        total = weights.sum(dim=-1, keepdim=True)
+        seen = total > 0
+        # Nothing is divided by 0, where the gradient would not be finite either.
+        return (depth / total.where(seen, 1.0)).where(seen, torch.inf).clamp(t.min(), t.max())
 
 
 @dataclass(frozen=True)

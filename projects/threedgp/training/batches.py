@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ..layers import resize
 from ..models.generator import CameraBatch, GeneratorInput, Mixing
-from ..rendering import Camera, Patch, extract_patches
+from ..rendering import Patch, Viewpoint, extract_patches
 
 B = TypeVar("B", bound="Batch")
 
@@ -68,18 +68,20 @@ class RealBatch(Batch):
         images: RGB, with depth as a fourth channel if the model uses depth, [-1, 1].
         label: Classes; None without classes.
         features: The teacher's features of the full images; None without distillation.
+        pose: Where they were taken from, as ``PoseLabel``; None unless the discriminator is told.
     """
 
     images: Float[Tensor, "n c h w"]
     label: Int[Tensor, " n"] | None
     features: Float[Tensor, "n d"] | None
+    pose: Float[Tensor, "n pose"] | None = None
 
     def cut(self, patch: Patch | None, resolution: int) -> "RealPatches":
         """Show these parts of the images, at this many pixels a side; all of them for None."""
         if patch is None:
-            return RealPatches(resize(self.images, resolution), self.label, self.features, None)
+            return RealPatches(resize(self.images, resolution), self.label, self.features, None, self.pose)
         images = extract_patches(self.images, patch, resolution)
-        return RealPatches(images, self.label, self.features, patch)
+        return RealPatches(images, self.label, self.features, patch, self.pose)
 
 
 @dataclass(frozen=True)
@@ -91,12 +93,14 @@ class RealPatches(Batch):
         label: Classes; None without classes.
         features: The teacher's features of the full images; None without distillation.
         patch: Where the patches lie; None for whole images.
+        pose: As in ``RealBatch``.
     """
 
     images: Float[Tensor, "n c p p"]
     label: Int[Tensor, " n"] | None
     features: Float[Tensor, "n d"] | None
     patch: Patch | None
+    pose: Float[Tensor, "n pose"] | None = None
 
     @property
     def scales(self) -> Float[Tensor, " n"] | None:
@@ -122,13 +126,15 @@ class FakeBatch(Batch):
         prior: Prior cameras.
         patch: Parts of the image plane; None for whole images.
         mixing: Style mixing; None for none.
+        conditioning: Poses that the mapping is told; None tells those of ``prior``, if any.
     """
 
     z: Float[Tensor, "n z"]
     label: Int[Tensor, " n"] | None
-    prior: Camera
+    prior: Viewpoint
     patch: Patch | None
     mixing: Mixing | None = None
+    conditioning: Float[Tensor, "n pose"] | None = None
 
     def inputs(self, cameras: CameraBatch | None = None) -> GeneratorInput:
         """Return what the generator is given, with more cameras for its regularisers."""
@@ -139,6 +145,7 @@ class FakeBatch(Batch):
             patch=self.patch,
             camera_batch=cameras,
             mixing=self.mixing,
+            conditioning=self.conditioning,
         )
 
 
@@ -156,10 +163,12 @@ class Seen:
     Args:
         images: Images or patches.
         raw: Besides, the same before they were upsampled; None unless it is a dual discriminator.
+        pose: Where they are seen from; None unless it is told.
     """
 
     images: Float[Tensor, "n c h w"]
     raw: Float[Tensor, "n c s s"] | None = None
+    pose: Float[Tensor, "n pose"] | None = None
 
     @property
     def tensors(self) -> list[Tensor]:
@@ -168,4 +177,5 @@ class Seen:
 
     def leaves(self) -> "Seen":
         """Return the same as leaves of a new graph, to take gradients with respect to them."""
-        return Seen(*(tensor.detach().requires_grad_() for tensor in self.tensors))
+        leaves = [tensor.detach().requires_grad_() for tensor in self.tensors]
+        return replace(self, **dict(zip(("images", "raw"), leaves, strict=False)))

@@ -11,7 +11,8 @@ from ..models.cameras.camera_prior import CameraPrior
 from ..models.cameras.camera_regularizers import CameraRegularizer
 from ..models.generator import CameraBatch, Mixing
 from ..models.patch_sampler import PatchSampler
-from ..rendering import Camera, Patch
+from ..models.pose_swap import PoseSwap
+from ..rendering import Camera, Patch, PoseLabel
 from .batches import FakeBatch
 
 
@@ -27,6 +28,7 @@ class Draws:
         kimg: Training time.
         device: Where the draws are wanted.
         mixing: Draws style mixing for a batch; None for none.
+        pose_swap: Which poses the mapping is told; None for their own, if any.
     """
 
     prior: CameraPrior
@@ -36,6 +38,7 @@ class Draws:
     kimg: float
     device: torch.device
     mixing: Callable[[int], Mixing] | None = None
+    pose_swap: PoseSwap | None = None
 
     def labels(self, n: int) -> Int[Tensor, " n"] | None:
         """Draw classes as the data has them; None without classes."""
@@ -47,11 +50,15 @@ class Draws:
         """Draw patches; None when training on whole images."""
         return None if self.patch_sampler is None else self.patch_sampler(n, self.kimg, self.device)
 
-    def fakes(self, n: int) -> FakeBatch:
-        """Draw all that n generated patches depend on."""
+    def fakes(self, n: int, one_swap: bool = False) -> FakeBatch:
+        """Draw all that n generated patches depend on; ``one_swap`` swaps the poses of all or of none."""
         z, prior = torch.randn(n, self.z_dim).to(self.device), self.prior.sample(n, self.device)
         mixing = None if self.mixing is None else self.mixing(n)
-        return FakeBatch(z, self.labels(n), prior, self.patches(n), mixing)
+        told = None
+        if self.pose_swap is not None:
+            draws = torch.rand(1 if one_swap else n, 1, device=self.device)
+            told = self.pose_swap(PoseLabel.of(prior).params, draws, self.kimg)
+        return FakeBatch(z, self.labels(n), prior, self.patches(n), mixing, told)
 
     def camera_batches(self, regularizers: Iterable[CameraRegularizer]) -> list[CameraBatch]:
         """Draw the prior cameras that each regulariser looks at."""

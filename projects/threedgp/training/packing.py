@@ -13,9 +13,9 @@ def to_bgr_bytes(rgb: Float[Tensor, "*n 3 h w"]) -> Float[Tensor, "*n 3 h w"]:
 
 
 def _one_sample(output: GeneratorOutput, i: int) -> DataSample:
-    sample = DataSample(fake_img=to_bgr_bytes(output.rgb[i]), depth=output.depth[i])
+    sample = DataSample(fake_img=to_bgr_bytes(output.rgb[i]), depth=output.full_depth[i])
     if output.adapted_depth is not None:
-        sample.adapted_depth = output.adapted_depth[i]
+        sample.adapted_depth = output.as_large(output.adapted_depth)[i]
     sample.camera = output.camera.params[i]
     return sample
 

@@ -5,7 +5,7 @@ whatever depends on the whole of it, over all processes, is an argument.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial, reduce
 from operator import add
 from typing import Any
@@ -24,7 +24,7 @@ from ..models.losses.distillation import KnowledgeDistillationLoss
 from ..models.losses.generator_term import GeneratorTerm
 from ..models.losses.r1_regularizer import R1Regularizer
 from ..models.sampling import Sampling
-from ..rendering import Camera
+from ..rendering import Camera, PoseLabel
 from .batches import FakeBatch, RealPatches, Seen, TermDraws
 from .gradients import untouched
 from .state_dicts import unwrap
@@ -192,14 +192,23 @@ class Phases:
     def _is_dual(self) -> bool:
         return getattr(unwrap(self.discriminator), "takes_raw", False)
 
+    @property
+    def _knows_poses(self) -> bool:
+        return getattr(unwrap(self.discriminator), "pose_dim", 0) > 0
+
     def _of_fakes(self, output: GeneratorOutput) -> Seen:
         """Return what the discriminator sees of generated images."""
-        return self._blurred(Seen(output.images, output.raw if self._is_dual else None), real=False)
+        raw = output.raw if self._is_dual else None
+        pose = PoseLabel.of(output.camera).params if self._knows_poses else None
+        return self._blurred(Seen(output.images, raw, pose), real=False)
 
     def _of_reals(self, real: RealPatches) -> Seen:
         """Return what the discriminator sees of real images, not yet blurred."""
-        raw = resize(real.images, self.bare_generator.raw_size(self.sampling)) if self._is_dual else None
-        return Seen(real.images, raw)
+        raw = None
+        if self._is_dual:
+            raw_of = getattr(unwrap(self.discriminator), "raw_of", resize)
+            raw = raw_of(real.images, self.bare_generator.raw_size(self.sampling))
+        return Seen(real.images, raw, real.pose if self._knows_poses else None)
 
     def _blurred(self, seen: Seen, real: bool) -> Seen:
         """Blur images as training does."""
@@ -209,7 +218,7 @@ class Phases:
         raw, blurs_raw = seen.raw, blur.raw == "both" or (real and blur.raw == "real")
         if raw is not None and blurs_raw:
             raw = blur(raw, self.kimg)
-        return Seen(blur(seen.images, self.kimg), raw)
+        return replace(seen, images=blur(seen.images, self.kimg), raw=raw)
 
     def _judge(
         self,
@@ -234,6 +243,8 @@ class Phases:
         told: dict[str, Any] = dict(label=about.label, patch=about.patch)
         if seen.raw is not None:
             told["raw"] = seen.raw
+        if seen.pose is not None:
+            told["pose"] = seen.pose
         if getattr(unwrap(discriminator), "grows", False):
             told["level"] = self.sampling.level
         if not features or unwrap(discriminator).feature_dim is None:

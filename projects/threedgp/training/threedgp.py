@@ -26,7 +26,9 @@ from ..models.losses.generator_term import GeneratorTerm
 from ..models.losses.r1_regularizer import R1Regularizer
 from ..models.old_names import rename_old_tensors
 from ..models.patch_sampler import PatchSampler
+from ..models.pose_swap import PoseSwap
 from ..models.style_mixing import StyleMixing
+from ..rendering import Camera, PoseLabel
 from ..schedules import schedule_values
 from .batches import RealBatch
 from .checks import check_parts, check_wrappers, discriminator_defaults
@@ -55,6 +57,7 @@ class ThreeDGP(BaseConditionalGAN):
         camera_regularizers: Configs of the camera regularisers; used with a camera generator only.
         generator_terms: Configs of what regularises the generator in steps of its own, see ``GeneratorTerm``.
         style_mixing: Config of style mixing; None for none.
+        pose_swap: Config of what tells a mapping with ``pose_dim`` the poses of other samples; None for none.
         patch_sampler: Config of the patch sampler, whose ``min_scale`` defaults to patch size over image
             size; None trains on whole images.
         blur_fade: Config of the blur of the discriminator's inputs; None for none.
@@ -82,6 +85,7 @@ class ThreeDGP(BaseConditionalGAN):
         camera_regularizers: Sequence[Config] | None = None,
         generator_terms: Sequence[Config] = (),
         style_mixing: Config | None = None,
+        pose_swap: Config | None = None,
         patch_sampler: Config | None = frozen(type="PatchSampler"),
         blur_fade: Config | None = frozen(type="BlurFade"),
         augmentation: Config | None = None,
@@ -105,6 +109,7 @@ class ThreeDGP(BaseConditionalGAN):
         self.camera_regularizers = nn.ModuleList(build(config) for config in camera_regularizers)
         self.generator_terms = nn.ModuleList(build(config) for config in generator_terms)
         self.style_mixing: StyleMixing | None = build(style_mixing)
+        self.pose_swap: PoseSwap | None = build(pose_swap)
         min_scale = ours.patch_size / ours.image_size
         self.patch_sampler: PatchSampler | None = build(patch_sampler, min_scale=min_scale)
         self.blur_fade: BlurFade | None = build(blur_fade)
@@ -132,9 +137,17 @@ class ThreeDGP(BaseConditionalGAN):
         """What is drawn in a step that begins now."""
         generator = self._generator
         shares = self.label_distribution if self.num_classes else None
-        sampler = self.patch_sampler
         mixing = None if self.style_mixing is None else partial(self.style_mixing, generator=generator)
-        return Draws(generator.prior, generator.noise_size, shares, sampler, self.kimg, self.device, mixing)
+        return Draws(
+            generator.prior,
+            generator.noise_size,
+            shares,
+            self.patch_sampler,
+            self.kimg,
+            self.device,
+            mixing,
+            self.pose_swap,
+        )
 
     @property
     def phases(self) -> Phases:
@@ -190,7 +203,8 @@ class ThreeDGP(BaseConditionalGAN):
 
     def schedule_values(self) -> Logs:
         """Return the training time and the present value of every schedule, for the logs."""
-        parts = [self._generator, self.discriminator, self.patch_sampler, self.blur_fade, self.augmentation]
+        parts = [self._generator, self.discriminator, self.patch_sampler, self.pose_swap]
+        shown = [self.blur_fade, self.augmentation]
         losses = [
             self.adversarial_loss,
             self.r1,
@@ -198,7 +212,7 @@ class ThreeDGP(BaseConditionalGAN):
             *self.camera_regularizers,
             *self.generator_terms,
         ]
-        values = schedule_values([*parts, *losses], self.kimg)
+        values = schedule_values([*parts, *shown, *losses], self.kimg)
         logs = {"kimg": self.kimg} | {f"schedule/{name}": value for name, value in values.items()}
         return {key: torch.tensor(value) for key, value in logs.items()}
 
@@ -220,7 +234,17 @@ class ThreeDGP(BaseConditionalGAN):
         label = self.data_sample_to_label(data_samples) if self.num_classes else None
         if self.num_classes and label is None:
             raise ValueError(f"gt_label: got none, wanted labels of {self.num_classes} classes")
-        return RealBatch(images, label, self._teacher_features(rgb, data_samples))
+        features = self._teacher_features(rgb, data_samples)
+        return RealBatch(images, label, features, self._real_poses(data_samples))
+
+    def _real_poses(self, data_samples: DataSample) -> Tensor | None:
+        if not getattr(unwrap(self.discriminator), "pose_dim", 0):
+            return None
+        if "camera" not in data_samples:
+            raise ValueError(
+                "camera: got none from the dataset, wanted cameras (or model.discriminator.pose_dim=0)"
+            )
+        return PoseLabel.of(Camera(data_samples.camera.float())).params
 
     def _teacher_features(self, rgb: Tensor, data_samples: DataSample) -> Tensor | None:
         if self.distillation is None:

@@ -70,7 +70,7 @@ class Trainer:
         result = self._optimize(
             "generator",
             lambda fakes, draws: self.phases.term_phase(term, fakes, draws),
-            self.draws.fakes(n),
+            self.draws.fakes(n, term.one_swap),
             draws,
         )
         return {key: value for key, value in result.logs.items() if key.startswith("loss")}

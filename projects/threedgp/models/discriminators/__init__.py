@@ -2,6 +2,7 @@
 
 from .discriminator import ThreeDGPDiscriminator
 from .distilled_discriminator import DistilledDiscriminator
+from .dual_discriminator import ThreeDGPDualDiscriminator
 from .growing_discriminator import GrowingDiscriminator
 from .skip_discriminator import SkipDiscriminator
 
@@ -10,4 +11,5 @@ __all__ = [
     "GrowingDiscriminator",
     "SkipDiscriminator",
     "ThreeDGPDiscriminator",
+    "ThreeDGPDualDiscriminator",
 ]

@@ -47,6 +47,7 @@ class ThreeDGPDiscriminator(nn.Module):
         low_precision: ``bfloat16`` or ``float16`` (the release's).
         official_compat: Keep the release's unused input layers of later blocks as frozen parameters, so that
             its checkpoints map one to one.
+        mapping_layers: Layers of the mapping of label and patch embedding to the logit's projection.
     """
 
     def __init__(
@@ -66,6 +67,7 @@ class ThreeDGPDiscriminator(nn.Module):
         low_precision_blocks: int = 4,
         low_precision: str = "bfloat16",
         official_compat: bool = True,
+        mapping_layers: int = 2,
     ) -> None:
         super().__init__()
         patch_size = patch_size or image_size
@@ -96,7 +98,9 @@ class ThreeDGPDiscriminator(nn.Module):
         self.unused_from_image = nn.ModuleList(
             EqualizedConv2d(in_channels, width, 1) for width in unused
         ).requires_grad_(False)
-        self.epilogue = Epilogue(widths[-1], condition_dim, feature_dim, mbstd_group_size, clamp)
+        self.epilogue = Epilogue(
+            widths[-1], condition_dim, feature_dim, mbstd_group_size, clamp, mapping_layers
+        )
 
     @property
     def feature_dim(self) -> int | None:

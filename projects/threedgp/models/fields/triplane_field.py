@@ -1,6 +1,7 @@
 """Tri-plane field: style codes to radiance fields of planes and a small MLP (docs/method.md, section 4)."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 from jaxtyping import Float
 from mmagic.registry import MODELS
@@ -8,6 +9,7 @@ from torch import Tensor, nn
 
 from ...layers import EqualizedLinear
 from ...rendering import sample_planes
+from ...rendering.triplane import AXES, axis_numbers
 from .triplane_decoder import TriPlaneDecoder
 
 
@@ -19,12 +21,22 @@ class TriPlaneMLP(nn.Module):
         hidden_dim: Width of the hidden layer.
         squash: Bring colours to about [0, 1] with a sigmoid, as the mip marcher wants.
         out_channels: Colours, 3, or features of an upsampler.
+        activation: Of the hidden layer, ``leaky_relu`` (3DGP) or ``softplus`` (EG3D).
+        lr_multiplier: Factor on the learning rate.
     """
 
-    def __init__(self, feature_dim: int, hidden_dim: int, squash: bool, out_channels: int = 3) -> None:
+    def __init__(
+        self,
+        feature_dim: int,
+        hidden_dim: int,
+        squash: bool,
+        out_channels: int = 3,
+        activation: str = "leaky_relu",
+        lr_multiplier: float = 1.0,
+    ) -> None:
         super().__init__()
-        self.hidden = EqualizedLinear(feature_dim, hidden_dim, "leaky_relu")
-        self.out = EqualizedLinear(hidden_dim, out_channels + 1)
+        self.hidden = EqualizedLinear(feature_dim, hidden_dim, activation, lr_multiplier)
+        self.out = EqualizedLinear(hidden_dim, out_channels + 1, lr_multiplier=lr_multiplier)
         self.squash, self.out_channels = squash, out_channels
 
     def forward(
@@ -40,27 +52,32 @@ class TriPlanes:
     """Radiance fields of a batch of objects.
 
     Args:
-        planes: Feature planes, plane-major: xy, xz, yz.
+        planes: Feature planes, plane-major.
         mlp: What makes colours and raw densities of features.
         cube_scale: Half the side of the cube that the planes cover.
+        axes: Axes of the planes, see ``sample_planes``.
+        align_corners: Where the faces of the cube are, likewise.
     """
 
     planes: Float[Tensor, "n planes_x_f p p"]
     mlp: nn.Module
     cube_scale: float
+    axes: Sequence[str] = AXES
+    align_corners: bool = True
 
     def __call__(
         self, points: Float[Tensor, "n m 3"]
     ) -> tuple[Float[Tensor, "n m c"], Float[Tensor, "n m 1"]]:
         """Return colours and raw densities of world points."""
-        return self.mlp(sample_planes(self.planes, points, self.cube_scale).mean(dim=1))
+        features = sample_planes(self.planes, points, self.cube_scale, self.axes, self.align_corners)
+        return self.mlp(features.mean(dim=1))
 
     def __len__(self) -> int:
         return len(self.planes)
 
     def repeat(self, n: int) -> "TriPlanes":
         """Return n copies of a single object."""
-        return TriPlanes(self.planes.repeat(n, 1, 1, 1), self.mlp, self.cube_scale)
+        return replace(self, planes=self.planes.repeat(n, 1, 1, 1))
 
 
 @MODELS.register_module()
@@ -77,6 +94,10 @@ class TriPlaneField(nn.Module):
         cube_scale: Half the side of the cube that the planes cover.
         out_channels: Colours, 3, or features of an upsampler.
         squash: Bring colours to about [0, 1] with a sigmoid; the generator sets it as its marcher wants.
+        axes: Axes of the planes, see ``sample_planes``; EG3D's weights need ``("xy", "xz", "zx")``.
+        align_corners: The faces of the cube are the centres of the border pixels, or else their outer edges.
+        mlp_activation: Of the MLP's hidden layer, ``leaky_relu`` or ``softplus``.
+        mlp_lr_multiplier: Factor on the MLP's learning rate.
     """
 
     def __init__(
@@ -90,11 +111,19 @@ class TriPlaneField(nn.Module):
         cube_scale: float = 0.5,
         out_channels: int = 3,
         squash: bool = False,
+        axes: Sequence[str] = AXES,
+        align_corners: bool = True,
+        mlp_activation: str = "leaky_relu",
+        mlp_lr_multiplier: float = 1.0,
     ) -> None:
         super().__init__()
+        axis_numbers(axes)
         self.decoder = TriPlaneDecoder(resolution, feature_dim, w_dim, cbase, cmax)
-        self.mlp = TriPlaneMLP(feature_dim, mlp_hidden_dim, squash, out_channels)
+        self.mlp = TriPlaneMLP(
+            feature_dim, mlp_hidden_dim, squash, out_channels, mlp_activation, mlp_lr_multiplier
+        )
         self.cube_scale, self.out_channels = cube_scale, out_channels
+        self.axes, self.align_corners = tuple(axes), align_corners
 
     @property
     def num_ws(self) -> int:
@@ -103,7 +132,7 @@ class TriPlaneField(nn.Module):
 
     def radiance(self, planes: Float[Tensor, "n planes_x_f p p"]) -> TriPlanes:
         """Return the radiance fields that planes describe."""
-        return TriPlanes(planes, self.mlp, self.cube_scale)
+        return TriPlanes(planes, self.mlp, self.cube_scale, self.axes, self.align_corners)
 
     def forward(self, ws: Float[Tensor, "n l w"], noise_mode: str = "random") -> TriPlanes:
         """Decode style codes to radiance fields.

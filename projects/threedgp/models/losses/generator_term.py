@@ -16,6 +16,9 @@ class GeneratorTerm(nn.Module):
         batch_shrink: What the batch is divided by.
     """
 
+    one_swap = False
+    """Whether a ``PoseSwap`` swaps the poses of the whole batch or of none."""
+
     def __init__(self, name: str, interval: int, batch_shrink: int = 1) -> None:
         super().__init__()
         for field, value in (("interval", interval), ("batch_shrink", batch_shrink)):

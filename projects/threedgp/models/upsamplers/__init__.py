@@ -2,8 +2,10 @@
 
 from .pointwise_upsampler import PointwiseUpsampler
 from .style_nerf_upsampler import StyleNeRFUpsampler
+from .super_resolution import SuperResolution
 
 __all__ = [
     "PointwiseUpsampler",
     "StyleNeRFUpsampler",
+    "SuperResolution",
 ]
