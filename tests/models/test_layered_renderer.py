@@ -58,7 +58,7 @@ def test_noise_on_densities_is_of_training_alone():
     [
         (dict(marcher="mip"), "marcher, space: got 'mip', 'metric'"),
         (dict(space="normalized"), "marcher, space: got 'layered', 'normalized'"),
-        (dict(num_background=2), "num_background: got 2"),
+        (dict(num_background=0), "num_background: got 0"),
     ],
 )
 def test_impossible_options_are_named(options, message):

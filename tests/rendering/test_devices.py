@@ -8,12 +8,14 @@ import torch
 
 from projects.threedgp.rendering import (
     Camera,
+    LayeredDraws,
     Patch,
     RayDraws,
     RayMarching,
     camera_to_world,
     extract_patches,
     pixel_rays,
+    render_layers,
     render_rays,
 )
 from projects.threedgp.rendering.reprojection import look_up, project, unproject
@@ -59,3 +61,22 @@ def test_double_precision_stays_double():
     assert {t.dtype for t in (camera_to_world(camera), directions, out.features, out.depth)} == {
         torch.float64
     }
+
+
+class Sky:
+    """Grey, in front of more of it."""
+
+    def __call__(self, points):
+        return grey(points)
+
+    def background(self, points):
+        return grey(points[..., :3])
+
+
+def test_layers_are_drawn_and_rendered_there():
+    options = RayMarching(marcher="layered", space="metric", num_coarse=5, num_fine=4)
+    origins, directions = pixel_rays(CAMERA, 3)
+    for draws in (LayeredDraws.random(origins, options, 0.5), LayeredDraws.deterministic(origins, options)):
+        assert device_of(draws.foreground) == device_of(draws.background) == {META}
+        out = render_layers(Sky(), origins, directions, options, draws, 0.5)
+        assert {getattr(out, name).device for name in ("features", "depth", "weights", "pieces")} == {META}

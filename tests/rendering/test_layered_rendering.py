@@ -93,3 +93,23 @@ def test_draws_of_some_rays(kind):
     part = draws[1:]
     assert torch.equal(part.foreground.importance, draws.foreground.importance[:, 1:])
     assert part.background.stratified.shape == (1, 1, 5)
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_few_samples_of_the_background(count):
+    draws = LayeredDraws.random(ORIGINS.float(), MARCHING, 0.0, count)
+    out = render(Wall(), draws=draws)
+    torch.testing.assert_close(out.features, torch.full_like(out.features, BEHIND))
+
+
+@pytest.mark.parametrize("behind", [1.0, None])
+def test_what_is_cut_is_the_scene_alone(behind):
+    """Half of the densities are cut, among them those of a thin mist; the end of rays stays opaque."""
+    mist = Mist(behind=behind)
+    out = render(mist, replace(MARCHING, cut_quantile=0.5))
+    torch.testing.assert_close(out.weights.sum(dim=-1), torch.ones(1, 2).double())
+
+
+class Mist(Wall):
+    def __call__(self, points):
+        return torch.full_like(points[..., :2], SCENE), 2 + points[..., 2:]

@@ -3,7 +3,9 @@
 import pytest
 import torch
 
+from projects.threedgp.models import Sampling
 from projects.threedgp.training.sampler import Sampler
+from tests.models.fields.test_implicit_field import generator as growing_generator
 from tests.tiny import IMAGE_SIZE, Z_DIM, tiny_generator
 
 Z, LABEL = torch.ones(1, Z_DIM), torch.tensor([1])
@@ -53,3 +55,10 @@ def test_marching_options_replace_those_of_the_generator():
 def test_an_unknown_camera_is_named():
     with pytest.raises(ValueError, match=r"sample_kwargs\.camera: got 'front', wanted 'mean' or"):
         sampler().sample_as_asked(Z, LABEL, None, dict(camera="front"))
+
+
+def test_samples_have_grown_as_far_as_the_training():
+    samples = Sampler(growing_generator(), None, True, level=0.0)
+    latent, label = torch.ones(1, 11), torch.tensor([1])
+    assert samples.sample(latent, label).rgb.shape[-1] == 8
+    assert samples.sample(latent, label, sampling=Sampling(level=0.5)).rgb.shape[-1] == 16

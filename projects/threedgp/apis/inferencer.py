@@ -265,7 +265,8 @@ class ThreeDGPInferencer:
         title: str,
     ) -> Iterator[Rendering]:
         """Render batch by batch, as the caller asks for images; one ``ws`` serves all cameras."""
-        sampling = Sampling(resolution=options.resolution, marching=options.marching(self.generator.marching))
+        marching, level = options.marching(self.generator.marching), self.model.sampler.level
+        sampling = Sampling(resolution=options.resolution, marching=marching, level=level)
         progress = partial(tqdm, desc=title, unit="img", disable=not options.progress)
         shared = self._decode(ws) if len(ws) == 1 else None
         with progress(total=len(cameras)) as bar:

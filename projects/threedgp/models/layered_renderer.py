@@ -20,7 +20,7 @@ class LayeredRenderer(VolumeRenderer):
     StyleNeRF's evaluation: the points of a linspace, and evenly spaced quantiles from 0 to 1.
 
     Args:
-        num_background: Samples of the background, at least 3.
+        num_background: Samples of the background.
         background_start: Inverse distance from the world's origin at which the background begins.
         density_noise: Standard deviation of the noise on raw densities in training, number or schedule.
         pixels: Where the outermost rays meet the image, see ``patch_positions``.
@@ -41,8 +41,8 @@ class LayeredRenderer(VolumeRenderer):
         if (self.marching.marcher, self.marching.space) != ("layered", "metric"):
             got = f"{self.marching.marcher!r}, {self.marching.space!r}"
             raise ValueError(f"marcher, space: got {got}, wanted 'layered', 'metric' for LayeredRenderer")
-        if num_background < 3:
-            raise ValueError(f"num_background: got {num_background}, wanted at least 3")
+        if num_background < 1:
+            raise ValueError(f"num_background: got {num_background}, wanted at least 1")
         self.num_background, self.background_start = num_background, background_start
 
     def rays(

@@ -36,8 +36,9 @@ class LayeredDraws:
         num_background: int = 4,
     ) -> "LayeredDraws":
         """Draw anew, as in training; ``noise`` is the standard deviation on raw densities."""
-        behind = _background(options, num_background)
-        return cls(RayDraws.random(like, options, noise), RayDraws.random(like, behind, noise))
+        places = torch.rand(*like.shape[:2], num_background, device=like.device)
+        behind = RayDraws(places, places[..., :0], noise * torch.randn_like(places) if noise > 0 else None)
+        return cls(RayDraws.random(like, options, noise), behind)
 
     @classmethod
     def deterministic(
@@ -60,10 +61,6 @@ def _ends_and_middles(like: Float[Tensor, "n r 3"], count: int) -> Float[Tensor,
     places = torch.full((count,), 0.5).to(like)
     places[0], places[-1] = 0, 1
     return places.expand(*like.shape[:2], -1)
-
-
-def _background(options: RayMarching, count: int) -> RayMarching:
-    return replace(options, num_coarse=max(count, 3), num_fine=0, use_inf_depth=True)
 
 
 def render_layers(
@@ -120,7 +117,7 @@ def _render_background(
     start: float,
 ) -> RenderOutput:
     """March from ``start`` to infinity, at the inverse distance with its sign changed."""
-    options = _background(options, draws.stratified.shape[-1])
+    options = replace(options, use_inf_depth=True, cut_quantile=0.0)
     positions = start * (options.place(draws.stratified) - 1)
     points = inverse_sphere_points(origins, directions, -positions)
     features, sigma = background(points.flatten(1, 2))

@@ -142,11 +142,10 @@ class LayeredMarcher:
 
     def intervals(self, features: Tensor, sigma: Tensor, positions: Tensor) -> Intervals:
         """One for each sample."""
-        deltas = positions.diff(dim=-1)
-        last = _FAR_AWAY if self.use_inf_depth else 0.0
-        lengths = torch.cat([deltas, torch.full_like(deltas[..., :1], last)], dim=-1)
+        last = torch.full_like(positions[..., -1:], _FAR_AWAY if self.use_inf_depth else 0.0)
+        lengths = torch.cat([positions.diff(dim=-1), last], dim=-1)
         if self.use_inf_depth:
-            sigma = torch.cat([sigma[..., :-1], torch.ones_like(sigma[..., -1:])], dim=-1)
+            sigma = torch.cat([sigma[..., :-1], torch.full_like(sigma[..., -1:], _FAR_AWAY)], dim=-1)
         return Intervals(features, sigma, positions, lengths)
 
     def composite(self, pieces: Intervals, weights: Float[Tensor, "n r w"]) -> Composite:

@@ -97,13 +97,14 @@ def golden_stylenerf(**changes) -> ThreeDGPGenerator:
     """The generator of the files; ``changes`` replace arguments."""
     config, tensors = _stored("G")
     syn, fg, bg = config["syn"], config["fg"], config["bg"]
+    latent_dim = 0 if config["renderer"]["no_background"] else syn["z_dim_bg"]
     rendering, camera = config["renderer"], config["camera"]
     near, far = camera["depth_range"]
     arguments = dict(
         image_size=config["img_resolution"],
         patch_size=None,
         num_classes=config["c_dim"] or None,
-        noise_size=config["z_dim"] + syn["z_dim_bg"],
+        noise_size=config["z_dim"] + latent_dim,
         mapping=dict(
             z_dim=config["z_dim"],
             w_dim=config["w_dim"],
@@ -116,7 +117,7 @@ def golden_stylenerf(**changes) -> ThreeDGPGenerator:
             hidden_dim=fg["hidden_size"],
             num_layers=fg["n_blocks"],
             feature_dim=syn["rgb_out_dim"],
-            latent_dim=syn["z_dim_bg"],
+            latent_dim=latent_dim,
             background_dim=bg["hidden_size"],
             background_layers=bg["n_blocks"],
         ),
@@ -240,16 +241,29 @@ def draws_of(case, run: str, pixels: int) -> LayeredDraws:
         names = [n for n in case.arrays.files if re.fullmatch(rf"rng_{re.escape(run)}_\d+_{kind}", n)]
         return [case[name].double().reshape(-1, pixels, case[name].shape[-1]) for name in sorted(names)]
 
-    noise, jitter, importances = each("density_noise"), each("jitter_u"), each("importance_u")
-    coarse, fine, behind = noise
-    (importance,) = importances
+    options, (coarse, *noise) = case.config["renderer"], each("density_noise")
+    jitter, importance = each("jitter_u"), [*each("importance_u"), coarse[..., :0]][0]
+    fine = noise.pop(0) if options["hierarchical"] else None
+    behind = coarse[..., :1] if options["no_background"] else noise.pop(0)
     if not jitter:
         marching = RayMarching(marcher="layered", num_coarse=coarse.shape[-1], num_fine=0)
         still = LayeredDraws.deterministic(coarse[..., :1].expand(-1, -1, 3), marching, behind.shape[-1])
         jitter = [still.foreground.stratified, still.background.stratified]
-    return LayeredDraws(
-        RayDraws(jitter[0], importance, coarse, fine), RayDraws(jitter[1], importance[..., :0], behind)
-    )
+    foreground = RayDraws(jitter[0], importance, coarse, fine)
+    return LayeredDraws(foreground, RayDraws(jitter[-1], importance[..., :0], behind))
+
+
+def latents(z: Tensor, behind: Tensor, generator: ThreeDGPGenerator) -> Tensor:
+    """Latents of the scene and, where there is one, of the background."""
+    return torch.cat([z, behind[:, : generator.latent_dim]], dim=1).double()
+
+
+def thinned(values: Tensor, recorded: Tensor) -> Tensor:
+    """Every so many entries of each axis, as many as were recorded."""
+    for dim, size in enumerate(recorded.shape):
+        step = -(-values.shape[dim] // size)
+        values = values[(slice(None),) * dim + (slice(None, None, step),)]
+    return values
 
 
 def sampling_of(case, run: str, generator: ThreeDGPGenerator, alpha: float, training: bool) -> Sampling:

@@ -60,6 +60,8 @@ def test_given_cameras(golden):
     given = torch.cat([case["in_uv"].double(), torch.zeros(2, 1)], dim=1) * factor + start
     given[:, 2] = ((low + high) / 2)[2]
     fov = tangent(golden)
+    exact = torch.tensor(case.config["camera"]["fov"] / 2).deg2rad().tan().item()
+    case.check(inverse_intrinsics=torch.diag(torch.tensor([exact, exact, 1, 1])))
     case.check(
         fixed_cam2world=matrices(camera(*fixed[:, None], fov)),
         tensor_cam2world=matrices(camera(*given.T, fov)),

@@ -19,8 +19,10 @@ from tests.golden.stylenerf.helpers import (
     golden_skip_discriminator,
     golden_stylenerf,
     gradient_table,
+    latents,
     sampling_of,
     tangent,
+    thinned,
 )
 from tests.tiny import tiny_model_config
 
@@ -110,7 +112,8 @@ class Phase:
 
     def fakes(self):
         latent = self.draw("latent_bg_shape")
-        z, label = self.case["in_z"].double()[: len(latent)], self.case.label()
+        generator, count = self.model.generator, len(latent)
+        label = self.case.label()
         low, high = self.case.config["camera"]["range_radius"]
         radius = low + (high - low) * self.draw("camera_radius_u")
         prior = camera(self.angle("u"), self.angle("v"), radius, tangent(self.golden))
@@ -119,10 +122,10 @@ class Phase:
             "style_mixing_prob", self.case.config["loss"]["style_mixing_prob"]
         )
         if prob > 0 and self.draw("mixing_u") < prob:
-            first = self.draw("mixing_cutoff", torch.long).expand(len(latent))
-            mixing = Mixing(torch.cat([self.draw("mixing_z"), latent], dim=1), first)
-        label = None if label is None else label.double()[: len(latent)]
-        return FakeBatch(torch.cat([z, latent], dim=1), label, prior, None, mixing)
+            first = self.draw("mixing_cutoff", torch.long).expand(count)
+            mixing = Mixing(latents(self.draw("mixing_z"), latent, generator), first)
+        z = latents(self.case["in_z"][:count], latent, generator)
+        return FakeBatch(z, None if label is None else label[:count], prior, None, mixing)
 
     def reals(self):
         images, size = self.case["in_real_u8"].double() / 127.5 - 1, self.values["resolution"]
@@ -131,9 +134,9 @@ class Phase:
         return RealPatches(images, self.case.label("in_real_c"), None, None)
 
     def check_fakes(self, output):
-        ws = output.ws[:, : self.model.generator.num_ws, ::4]
-        step = 2 if output.rgb.shape[-1] > 16 else 1
-        self.check(image_sub=output.rgb[:, :, ::step, ::step], ws_sub=ws)
+        found = dict(image_sub=output.rgb, ws_sub=output.ws[:, : self.model.generator.num_ws])
+        for key, values in found.items():
+            self.check(**{key: thinned(values, self.case[f"out_{self.name}_{key}"])})
 
     def check_gradients(self, network):
         size = self.model.generator.upsampler.render_side

@@ -33,6 +33,20 @@ def test_shapes_and_codes():
     assert features.shape == (2, 6, 7) and sigma.shape == (2, 6, 1)
 
 
+def test_as_many_weights_as_stylenerf_has():
+    """Widths of 128 behind 10 octaves; layers of codes of 512; colours are of 256 features."""
+    layer = 128 * 512 + 128 + 128 * 128 + 128
+    first, heads = 60 * 512 + 60 + 60 * 128 + 128, 2 * (128 * 512 + 128) + 128 + 1 + 128 * 256 + 256
+    colour = 256 * 3 + 3
+    assert count(ImplicitField().mlp) == first + 7 * layer + heads + colour == 779072
+    behind = (80 + 32) * 64 + 64 + 3 * (64 * 64 + 64) + 64 + 1 + 64 * 256 + 256 + colour
+    assert count(ImplicitField().background_mlp) == behind == 37188
+
+
+def count(module):
+    return sum(parameter.numel() for parameter in module.parameters())
+
+
 def test_colours_are_a_linear_function_of_the_features():
     part = field()
     features, _ = part(torch.randn(2, 4, 8), latent=torch.randn(2, 3))(torch.randn(2, 6, 3))

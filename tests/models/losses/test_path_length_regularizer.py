@@ -8,6 +8,7 @@ from torch import nn
 
 from projects.threedgp.layers import StyleMapping
 from projects.threedgp.models import GeneratorInput, PathLengthRegularizer, Sampling, ThreeDGPGenerator
+from tests.tiny import Z_DIM, tiny_generator
 
 
 class Linear(ThreeDGPGenerator):
@@ -18,7 +19,7 @@ class Linear(ThreeDGPGenerator):
     def __init__(self):
         nn.Module.__init__(self)
         self.gain = nn.Parameter(torch.tensor(3.0))
-        self.mapping = StyleMapping(w_dim=5)
+        self.mapping, self.field = StyleMapping(w_dim=5), None
 
     def generate(self, inputs, sampling):
         ws = inputs.z.unflatten(1, (3, 5)).requires_grad_()
@@ -72,3 +73,10 @@ def test_the_running_mean_is_saved():
 def test_impossible_intervals_are_named():
     with pytest.raises(ValueError, match="interval: got 0"):
         PathLengthRegularizer(interval=0)
+
+
+def test_a_field_without_second_derivative_is_named():
+    generator, term = tiny_generator(), PathLengthRegularizer()
+    inputs = GeneratorInput(torch.randn(2, Z_DIM), torch.tensor([0, 1]))
+    with pytest.raises(ValueError, match="got TriPlaneField, wanted one with a second derivative"):
+        term(generator, inputs, Sampling(), term.draw(2, generator))

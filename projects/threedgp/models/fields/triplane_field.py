@@ -100,6 +100,9 @@ class TriPlaneField(nn.Module):
         mlp_lr_multiplier: Factor on the MLP's learning rate.
     """
 
+    twice_differentiable = False
+    """``grid_sample`` has no second derivative."""
+
     def __init__(
         self,
         w_dim: int = 512,

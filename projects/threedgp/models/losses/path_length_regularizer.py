@@ -19,7 +19,7 @@ class PathLengthRegularizer(GeneratorTerm):
 
     The length is the root of the mean, over the style codes, of the squared gradient with respect to them of
     the image times noise. Its own gradient is a second derivative of the generator, which a look-up by
-    ``grid_sample`` does not have.
+    ``grid_sample`` does not have. With micro batches, each of them moves the running mean.
 
     Args:
         weight: Factor on the loss.
@@ -77,6 +77,9 @@ class PathLengthRegularizer(GeneratorTerm):
             sampling: How it would sample.
             draws: What ``draw`` returned.
         """
+        if not getattr(generator.field, "twice_differentiable", True):
+            kind = type(generator.field).__name__
+            raise ValueError(f"field.type: got {kind}, wanted one with a second derivative for path_length")
         output = generator.generate(inputs, sampling)
         size = output.rgb.shape[-1]
         lengths = self.lengths(output.rgb, output.ws, draws[:, :, :size, :size], generator.num_ws)

@@ -141,7 +141,8 @@ class StyleNeRFUpsampler(nn.Module):
 
     The first three features are the image as it was rendered. Level 0 is ``start_size``. Between two levels
     the next size is on: its image is mixed with that of the size before. Up to ``render_size`` growing
-    renders more pixels, and nothing is mixed.
+    renders more pixels, and nothing is mixed. Running mean squares move with each pass of training, of which
+    a batch in micro batches has several.
 
     Args:
         in_channels: Channels of the rendered features; the generator sets it.
