@@ -43,6 +43,7 @@ SMALLER_FIELDS = {
 }
 SMALLER_UPSAMPLERS = {
     "PointwiseUpsampler": dict(image_size=32, render_size=8, **WIDTHS),
+    "SuperResolution": dict(input_size=16, channels=(8, 8), up=(False, True), render_size=8),
     "StyleNeRFUpsampler": dict(image_size=32, render_size=16, start_size=8, **WIDTHS),
 }
 SMALLER_EVALUATION = {
@@ -51,9 +52,6 @@ SMALLER_EVALUATION = {
     "{0}_dataloader.persistent_workers": False,
     "{0}_dataloader.dataset.resolution": 32,
     "{0}_evaluator.metrics": [dict(type="NonFlatnessScore", fake_nums=4)],
-}
-SMALLER_UPSAMPLERS = {
-    "SuperResolution": dict(input_size=16, channels=(8, 8), up=(False, True), render_size=8),
 }
 # A timm network with random weights stands in for the teacher whose features are precomputed.
 TEACHER = {
@@ -76,8 +74,6 @@ def reduced(path: Path, data_root: str, work_dir: Path) -> Config:
     for loop in ("val", "test"):
         if config.get(f"{loop}_dataloader"):
             config.merge_from_dict({key.format(loop): value for key, value in SMALLER_EVALUATION.items()})
-    if upsampler := config.model.generator.get("upsampler"):
-        config.merge_from_dict({"model.generator.upsampler": SMALLER_UPSAMPLERS[upsampler.type]})
     if config.model.get("distillation"):
         config.merge_from_dict(TEACHER)
     if config.model.patch_sampler is None:

@@ -43,10 +43,11 @@ def test_a_quarter_turn_and_a_shift_by_a_pixel():
     torch.testing.assert_close(shifted[..., -1], images[..., -2], atol=1e-5, rtol=0)
 
 
-def test_outside_is_a_mirror_image():
+@pytest.mark.parametrize("shift", [2, -2, 6])
+def test_outside_is_a_mirror_image(shift):
     images = torch.randn(1, 3, 8, 8)
-    wide = warp_images(images, matrix([1, 0, 2], [0, 1, 0], [0, 0, 1]))
-    torch.testing.assert_close(wide, images.flip(-1), atol=1e-5, rtol=0)
+    beside = warp_images(images, matrix([1, 0, shift], [0, 1, 0], [0, 0, 1]))
+    torch.testing.assert_close(beside, images.flip(-1), atol=1e-5, rtol=0)
 
 
 def test_geometry_is_that_of_the_image_centre_and_moderate():

@@ -8,6 +8,7 @@ from mmengine.registry import init_default_scope
 from projects.threedgp.models import GeneratorInput, PoseSwap
 from projects.threedgp.rendering import POSE_DIM, Camera, PoseLabel
 from projects.threedgp.training.batches import RealBatch
+from projects.threedgp.training.draws import Draws
 from tests.fixed_draws import local_batch, sgd
 from tests.tiny import frontal_camera, tiny_generator, tiny_model_config
 
@@ -91,6 +92,20 @@ def test_a_term_may_swap_all_or_none():
         assert swapped.all() or not swapped.any()
         kinds.add(bool(swapped.all()))
     assert kinds == {True, False}
+
+
+def test_only_the_density_term_swaps_all_or_none(monkeypatch):
+    asked, fakes = [], Draws.fakes
+
+    def spy(draws, n, one_swap=False):
+        asked.append(one_swap)
+        return fakes(draws, n, one_swap)
+
+    monkeypatch.setattr(Draws, "fakes", spy)
+    model = posed_model(generator_terms=[dict(type="DensityRegularizer", num_points=3)])
+    assert "loss_g_density" in model.train_step(posed_batch(), sgd(model))
+    # The generator's phase, the term's, the discriminator's.
+    assert asked == [False, True, False]
 
 
 def test_a_mapping_is_told_the_camera_or_what_is_asked_for():

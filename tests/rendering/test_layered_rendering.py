@@ -102,6 +102,12 @@ def test_few_samples_of_the_background(count):
     torch.testing.assert_close(out.features, torch.full_like(out.features, BEHIND))
 
 
+def test_in_front_of_a_background_the_last_sample_has_no_length():
+    out = render(Mist(behind=1.0))
+    last = out.distances.shape[-1] - 1
+    assert not out.weights[..., last].any() and (out.weights[..., last - 1] > 0).all()
+
+
 @pytest.mark.parametrize("behind", [1.0, None])
 def test_what_is_cut_is_the_scene_alone(behind):
     """Half of the densities are cut, among them those of a thin mist; the end of rays stays opaque."""

@@ -262,7 +262,10 @@ def test_mip_averages_neighbours_over_the_interval_between_them():
     "changes, message",
     [
         (dict(marcher="fast"), "marcher: got 'fast', wanted one of"),
-        (dict(density="exp"), r"density: got 'exp', wanted one of \('softplus', 'relu'\)"),
+        (
+            dict(density="exp"),
+            r"density: got 'exp', wanted one of \('softplus', 'relu', 'shifted_softplus'\)",
+        ),
         (dict(near=1.0, far=1.0), "near, far: got 1.0, 1.0"),
         (dict(near=0.0), "near, far: got 0.0"),
         (dict(num_coarse=2), "num_coarse: got 2"),
@@ -336,3 +339,13 @@ def test_space_says_where_the_first_pass_is_marched(space, length):
 def test_unknown_rules_are_named(options, message):
     with pytest.raises(ValueError, match=message):
         RayMarching(**options)
+
+
+def test_the_mean_depth_of_a_ray_through_nothing_has_a_finite_gradient():
+    options = RayMarching(depth="mean", space="metric")
+    weights = torch.tensor([[[0.0, 0.0], [0.25, 0.5]]], requires_grad=True)
+    t = torch.tensor([[[0.8, 1.0], [0.8, 1.0]]])
+    depth = options.expected((weights * t).sum(dim=-1, keepdim=True), weights, t)
+    torch.testing.assert_close(depth[0, :, 0], torch.tensor([1.0, (0.2 + 0.5) / 0.75]))
+    depth.sum().backward()
+    assert weights.grad.isfinite().all() and (weights.grad[0, 0] == 0).all()

@@ -253,6 +253,7 @@ class ThreeDGPGenerator(nn.Module):
         if self.mapping.pose_dim:
             front = PoseLabel.of(self.prior.mean(len(z), z.device)).params
             told["pose"] = front if conditioning is None else conditioning
+        z, latent = z.split([self.mapping.z_dim, self.latent_dim], dim=1)
         ws = self.mapping(z, **told)[:, None].expand(-1, self.num_ws, -1)
         if mixing is not None:
             second = torch.arange(self.num_ws, device=z.device) >= mixing.first[:, None]

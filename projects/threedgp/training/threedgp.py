@@ -206,8 +206,8 @@ class ThreeDGP(BaseConditionalGAN):
 
     def schedule_values(self) -> Logs:
         """Return the training time and the present value of every schedule, for the logs."""
-        parts = [self._generator, self.discriminator, self.patch_sampler, self.blur_fade]
-        parts += [self.augmentation, self.pose_swap]
+        parts = [self._generator, self.discriminator, self.patch_sampler, self.pose_swap]
+        shown = [self.blur_fade, self.augmentation]
         losses = [
             self.adversarial_loss,
             self.r1,
@@ -215,7 +215,7 @@ class ThreeDGP(BaseConditionalGAN):
             *self.camera_regularizers,
             *self.generator_terms,
         ]
-        values = schedule_values([*parts, *losses], self.kimg)
+        values = schedule_values([*parts, *shown, *losses], self.kimg)
         logs = {"kimg": self.kimg} | {f"schedule/{name}": value for name, value in values.items()}
         return {key: torch.tensor(value) for key, value in logs.items()}
 

@@ -2,13 +2,15 @@
 
 import json
 import re
+from itertools import count
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from projects.threedgp.models import GrowingDiscriminator, Mixing, ThreeDGPGenerator
+from projects.threedgp.models import CameraPrior, GrowingDiscriminator, Mixing, ThreeDGPGenerator
 from projects.threedgp.rendering import Camera, RayDraws
+from tests.golden.eg3d.helpers import rule_noise
 from tests.golden.helpers import golden_file
 
 SYSTEM = "volumegan"
@@ -33,6 +35,8 @@ _NAMES = (
     (r"\.noise$", ".noise_const"),
 )
 _UNUSED = ("filter", "lod")
+JITTERS = {None: "centered", "none": "none", "mid": "strata"}
+DENSITIES = {"relu": "relu", "softplus": "softplus", "mipnerf": "shifted_softplus"}
 
 
 def ours(name: str, blocks: int) -> str:
@@ -84,8 +88,8 @@ def renderer(config: dict, **changes) -> dict:
             far=sampling["ray_end"],
             num_coarse=sampling["num_steps"],
             num_fine=sampling["num_steps"],
-            density=config["vr"]["clamp_mode"],
-            jitter={None: "centered", "none": "none", "mid": "strata"}[sampling["perturb_mode"]],
+            density=DENSITIES[config["vr"]["clamp_mode"]],
+            jitter=JITTERS[sampling["perturb_mode"]],
             space="metric",
             density_noise=0.0,
         )
@@ -186,10 +190,15 @@ class Run:
         self.order = (values["phases"][name] if "phases" in values else values["runs"][name])["draw_order"]
 
     def all(self, note: str) -> list[Tensor]:
-        """Return all draws of a kind, in the order in which they were drawn."""
-        return [
-            self.case[draw["name"]].double() for draw in self.order if draw["note"] == note and draw["name"]
-        ]
+        """Return all draws of a kind, in the order in which they were drawn; those of no effect are zeros."""
+        rules, draws = count(), []
+        for draw in self.order:
+            kind, _, remark = draw["note"].partition(" ")
+            drawn = rule_noise(torch.Size(draw["shape"]), next(rules)) if "rule" in remark else None
+            if kind == note:
+                stored = self.case[draw["name"]] if draw["name"] else torch.zeros(draw["shape"])
+                draws.append((stored if drawn is None else drawn).double())
+        return draws
 
     def one(self, note: str) -> Tensor:
         """Return the only draw of a kind."""
@@ -199,7 +208,8 @@ class Run:
     @property
     def camera(self) -> Camera:
         """The prior camera of the draws."""
-        return drawn_camera(self.case.config, "gaussian", self.one("yaw"), self.one("pitch"))
+        config = self.case.config
+        return drawn_camera(config, config["ps"]["camera_dist"], self.one("yaw"), self.one("pitch"))
 
     @property
     def rays(self) -> RayDraws:
@@ -233,8 +243,6 @@ def drawn_camera(config: dict, form: str, yaw: Tensor, pitch: Tensor) -> Camera:
     """Return the prior cameras of recorded draws: normal ones, uniform ones, or four normal ones of which
     the first within two deviations counts.
     """
-    from projects.threedgp.models import CameraPrior
-
     prior = CameraPrior(**{k: v for k, v in camera_prior(config, form).items() if k != "type"})
     u = torch.full((len(yaw), 8), 0.5, dtype=torch.float64)
     for column, draw in enumerate((yaw, pitch)):

@@ -7,23 +7,24 @@ import torch
 
 from projects.threedgp.rendering import Camera, RayMarching, camera_to_world, pixel_rays, render_rays
 from projects.threedgp.rendering.volume_rendering import march
-from tests.golden.volumegan.helpers import drawn_camera, golden_volumegan, ray_draws, renderer
+from tests.golden.volumegan.helpers import JITTERS, drawn_camera, golden_volumegan, ray_draws, renderer
 
 QUARTER = torch.pi / 2
-JITTERS = {"config": "centered", "jitter_default": "centered", "no_jitter": "none", "mid": "strata"}
+MODES = {"jitter_default": None, "no_jitter": "none", "mid": "mid"}
 
 
-@pytest.mark.parametrize("run", JITTERS)
+@pytest.mark.parametrize("run", ["config", *MODES])
 def test_points(golden, run):
     case = golden("volumegan/case_a_points")
     yaw, pitch = case[f"rng_{run}_00_yaw"], case[f"rng_{run}_01_pitch"]
-    camera = drawn_camera(case.config, "gaussian", yaw, pitch)
+    camera = drawn_camera(case.config, case.config["ps"]["camera_dist"], yaw, pitch)
     side, steps = case.values["resolution"], case.config["ps"]["num_steps"]
     origins, directions = pixel_rays(camera, side)
     jitter = torch.full((len(yaw), side, side, steps, 1), torch.nan, dtype=torch.float64)
-    if run != "no_jitter":
+    if f"rng_{run}_02_jitter_u" in case:
         jitter = case[f"rng_{run}_02_jitter_u"].double()
-    options = marching(case.config, jitter=JITTERS[run])
+    mode = JITTERS[MODES.get(run, case.config["ps"]["perturb_mode"])]
+    options = marching(case.config, jitter=mode)
     t = options.span(origins, directions).at(options.place(ray_draws(jitter).stratified))
     points = origins[:, :, None] + t[..., None] * directions[:, :, None]
     prefix = f"out_{run}_"
@@ -72,7 +73,7 @@ def marching(config, **changes):
 
 
 MARCHES = {
-    "relu": {},
+    "relu": dict(density="relu"),
     "softplus": dict(density="softplus"),
     "mip": dict(density="shifted_softplus"),
     "last_back": dict(last_back=True),
@@ -99,7 +100,8 @@ def test_marching(golden, name):
 def test_rays_of_the_field(golden):
     case = golden("volumegan/case_e_render")
     generator, side = golden_volumegan(), case.config["nerf_res"]
-    camera = drawn_camera(case.config, "gaussian", case["rng_full_00_yaw"], case["rng_full_01_pitch"])
+    form = case.config["ps"]["camera_dist"]
+    camera = drawn_camera(case.config, form, case["rng_full_00_yaw"], case["rng_full_01_pitch"])
     radiance = generator.field(case["in_wp"].double())
     draws = ray_draws(case["rng_full_02_jitter_u"].double(), case["rng_full_04_importance_u"].double())
     asked = []

@@ -145,6 +145,7 @@ def test_truncation_and_mixing_leave_the_background_alone():
         whole.style(z, LABEL, mixing=mixing),
     ):
         assert torch.equal(changed[:, -1], ws[:, -1]) and (changed[:, -2] != ws[:, -2]).any()
+    torch.testing.assert_close(changed[:, -2], whole.style(mixing.z, LABEL)[:, -2])
 
 
 @pytest.mark.parametrize(

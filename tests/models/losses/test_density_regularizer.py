@@ -1,5 +1,6 @@
 """projects/threedgp/models/losses/density_regularizer.py"""
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
@@ -55,3 +56,17 @@ def test_it_reaches_planes_and_mapping_alone():
     term(generator, inputs(2), generator.training_sampling(0.0), term.draw(2, generator)).sum().backward()
     reached = {name.split(".")[0] for name, p in generator.named_parameters() if p.grad is not None}
     assert reached == {"mapping", "field"}
+
+
+def test_its_scene_is_that_of_the_pose_which_the_mapping_is_told():
+    generator = tiny_generator(mapping=dict(w_dim=8, pose_dim=2), camera_generator=None)
+    codes, term = [], DensityRegularizer(num_points=2)
+
+    def query(asked):
+        return asked, asked[..., :1]
+
+    generator.scene = lambda ws, sampling: codes.append(ws) or SimpleNamespace(query=query)
+    told = replace(inputs(3), conditioning=torch.randn(3, 2))
+    term(generator, told, Sampling(), term.draw(3, generator))
+    expected = generator.style(told.z, told.label, conditioning=told.conditioning)
+    assert torch.equal(codes[0], expected)
