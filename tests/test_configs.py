@@ -120,6 +120,8 @@ def plain(value):
     """A value as a config writes it; of a part only its type, since its settings have places of their own."""
     if is_dataclass(value) and not isinstance(value, type):
         value = asdict(value)
+        if not value.get("from_kimg", 1):
+            del value["from_kimg"]  # a ramp that begins at once
     if isinstance(value, Mapping):
         return value["type"] if "type" in value else {key: plain(each) for key, each in value.items()}
     return [plain(each) for each in value] if isinstance(value, list | tuple) else value

@@ -54,6 +54,7 @@ STYLEGAN2 = [
         "train_dataloader.batch_size=4",
         "train_dataloader.num_workers=0",
         "train_dataloader.dataset.resolution=16",
+        "test_dataloader.dataset.resolution=16",
     ),
     *("default_hooks.logger.interval=1", "default_hooks.evaluation.check_test=False"),
 ]

@@ -10,6 +10,7 @@ from projects.threedgp.studies import systems
 from projects.threedgp.studies.measures import FID, IS
 from projects.threedgp.studies.runs import ROOT, Arm
 from tests.studies.made_up import made_up_run, train_record
+from tools.studies import systems as tool
 
 THREEDGP, EG3D, OTHER = (
     Arm(f"{name}_toy32", title) for name, title in [("3dgp", "3DGP"), ("eg3d", "EG3D"), ("other", "other")]
@@ -84,7 +85,7 @@ def test_the_table_has_mean_and_range_of_what_is_finished(configs, tmp_path, cap
         finished_run(out, THREEDGP, seed, fid, {"generator": 5000, "discriminator": 6000})
     finished_run(out, EG3D, 0, 8.0)
     names = ["eg3d_toy32", "3dgp_toy32"]
-    systems.main(["table", str(tmp_path), str(out), *names, "--seeds", "0", "1", "2"])
+    tool.main(["table", str(tmp_path), str(out), *names, "--seeds", "0", "1", "2"])
     table = rows(out / "table.md")
     assert table["3DGP"][FID.title] == "11.00 (9.00 to 14.00)"
     assert table["EG3D"][FID.title] == "8.00"
@@ -102,14 +103,14 @@ def test_the_table_has_mean_and_range_of_what_is_finished(configs, tmp_path, cap
 
 def test_a_table_of_nothing_is_refused(configs, tmp_path):
     with pytest.raises(UserError, match="no finished run of 3dgp_toy32"):
-        systems.main(["table", str(tmp_path), str(tmp_path / "out"), "3dgp_toy32"])
+        tool.main(["table", str(tmp_path), str(tmp_path / "out"), "3dgp_toy32"])
 
 
 def test_runs_of_different_length_are_not_compared(configs, tmp_path):
     finished_run(tmp_path / "out", THREEDGP, 0, 1.0)
     made_up_run(tmp_path / "out", EG3D, 0, {FID.key: 1.0}, [train_record(10, 1.0)])
     with pytest.raises(UserError, match=r"eg3d_toy32_seed0 saw 0.08 kimg, 3dgp_toy32_seed0 saw 0.16 kimg"):
-        systems.main(["table", str(tmp_path), str(tmp_path / "out"), "eg3d_toy32", "3dgp_toy32"])
+        tool.main(["table", str(tmp_path), str(tmp_path / "out"), "eg3d_toy32", "3dgp_toy32"])
 
 
 def test_systems_are_trained_one_after_the_other_unless_told_otherwise(configs, tmp_path, monkeypatch):
@@ -118,7 +119,7 @@ def test_systems_are_trained_one_after_the_other_unless_told_otherwise(configs, 
     command = ["run", str(tmp_path), str(tmp_path / "out"), "eg3d_toy32", "3dgp_toy32", "--kimg", "3"]
     for jobs in ([], ["--jobs", "2"]):
         with pytest.raises(UserError, match="no finished run"):
-            systems.main([*command, *jobs])
+            tool.main([*command, *jobs])
     (runs, size, jobs), (_, _, more) = asked
     assert [run.folder.name for run in runs] == [
         *("eg3d_toy32_seed0", "3dgp_toy32_seed0", "eg3d_toy32_seed1", "3dgp_toy32_seed1")

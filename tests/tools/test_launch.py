@@ -22,6 +22,8 @@ test_dataloader = [dict(dataset=dataset), dict(dataset=dataset)]
 val_evaluator = dict(metrics=[dict(real=dict(data_root='old')), dict(type='NonFlatnessScore')])
 test_evaluator = val_evaluator
 model = dict(data_root='untouched')
+train_cfg = dict(total_kimg=1)
+optim_wrapper = dict(type='OptimWrapper')
 """
 
 

@@ -65,7 +65,9 @@ def shared_network(style: str, path: str | None) -> tuple[SharedNetwork, str]:
     """
     if style == "StyleGAN":
         network_file(path)  # downloads it, so that there is something to digest
-    found = _LOADED.get(network_digest(style, path)) or SharedNetwork(*load_network(style, path, "FID"))
+    found = (
+        _LOADED.get(network_digest(style, path)) or SharedNetwork(*load_network(style, path, "FID")).eval()
+    )
     digest = network_digest(style, path)
     _LOADED[digest] = found
     return found, digest

@@ -8,7 +8,7 @@ from mmagic.registry import MODELS
 from torch import Tensor, nn
 
 from ..layers import EqualizedConv2d
-from ..ranges import NonNegative, Number, Positive, ShareSchedule, Size
+from ..ranges import Count, NonNegative, Number, Positive, ShareSchedule, Size
 from ..schedules import Linear, build_schedule
 
 _STRATEGIES = ("random", "last", "mean")
@@ -41,7 +41,7 @@ class DepthAdaptor(nn.Module):
         near: Positive = 0.75,
         far: Positive = 1.25,
         hidden_dim: Size = 64,
-        num_layers: Size = 3,
+        num_layers: Count = 3,
         kernel_size: Size = 5,
         near_offset_fraction: NonNegative = 0.25,
         near_offset_init: Number = -3.0,

@@ -4,6 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+SYSTEMS = ("3dgp_toy32", "eg3d_toy32", "volumegan_toy32", "stylenerf_toy32", "epigraf_toy32")
+"""Configs of the results table's 3D systems on procedural scenes."""
+
 
 @dataclass(frozen=True)
 class Arm:

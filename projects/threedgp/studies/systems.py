@@ -1,30 +1,16 @@
-"""Study 6: the systems of the results table on procedural scenes, at equal numbers of images.
+"""Study 6: the systems of the results table on procedural scenes, at equal numbers of images."""
 
-python tools/studies/prepare.py data/toy32
-python tools/studies/systems.py run data/toy32 work_dirs/systems --kimg 8
-python tools/studies/systems.py table data/toy32 work_dirs/systems
-
-`run` trains the config of every system with every seed, one after the other, and evaluates it; an interrupted
-study goes on where it was, and finished runs are not done again. `table` writes into OUT, of the runs that
-are finished: runs.csv (a line for each run), table.md (a line for each system: mean and range over the seeds)
-and claims.md (each ordering of two systems in the published table, seed by seed). `run` ends with `table`.
-
-CONFIG are names of configs, such as eg3d_toy32; by default all systems. All are trained with the same
-scenes, seeds and batch size, and measured by the same metrics.
-"""
-
-import argparse
 from collections.abc import Iterator, Sequence
 from itertools import combinations
+from pathlib import Path
 
 from ..errors import UserError
-from .command import add_study_arguments, chosen_size
 from .measures import DEPTH_ERROR, DIVERSITY, FID, FLATNESS, FOV, IS, PITCH, VIEWS, YAW
 from .published import PublishedRow, load_published
 from .runs import ROOT, Arm, Run, arms_of, execute, plan
+from .sizes import Size
 from .tables import Claim, Measure, range_cell, write_tables
 
-SYSTEMS = ("3dgp_toy32", "eg3d_toy32", "volumegan_toy32", "stylenerf_toy32", "epigraf_toy32")
 SUFFIX = "_toy32"
 SPEED = Measure("cost/seconds_per_kimg", "s / kimg ↓", 0)
 MEMORY = Measure("cost/peak_memory_gb", "memory, GiB ↓", 2)
@@ -36,25 +22,39 @@ MEASURES = (
 )
 
 
-def main(argv: Sequence[str] | None = None) -> None:
-    """Run the study, or make its table."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("action", choices=["run", "table"])
-    add_study_arguments(parser)
-    parser.add_argument("configs", nargs="*", metavar="CONFIG", help=f"default: {' '.join(SYSTEMS)}")
-    args = parser.parse_intermixed_args(argv)
-    runs = plan(systems(args.configs or SYSTEMS), args.seeds, args.out)
-    if args.action == "run":
-        execute(runs, args.data, chosen_size(args), args.jobs or 1)
+def run(
+    action: str,
+    data: Path,
+    out: Path,
+    configs: Sequence[str],
+    seeds: Sequence[int],
+    size: Size,
+    jobs: int | None = None,
+) -> None:
+    """Run the study, or make its tables of what is finished.
+
+    Args:
+        action: ``run`` or ``table``.
+        data: Folder that ``prepare.py`` made.
+        out: Folder of the runs and tables.
+        configs: Names of configs.
+        seeds: Seeds of each.
+        size: How long runs are.
+        jobs: Runs at a time.
+
+    Raises:
+        UserError: If no run is finished, or finished ones saw different numbers of images.
+    """
+    runs = plan(systems(configs), seeds, out)
+    if action == "run":
+        execute(runs, data, size, jobs or 1)
     finished = [run for run in runs if run.metrics_path.is_file()]
     if not finished:
-        raise UserError(f"{args.out}: no finished run of {', '.join(args.configs or SYSTEMS)}")
+        raise UserError(f"{out}: no finished run of {', '.join(configs)}")
     check_lengths(finished)
-    write_tables(args.out, finished, MEASURES, claims_of(finished), range_cell)
+    write_tables(out, finished, MEASURES, claims_of(finished), range_cell)
     for name in ("table.md", "claims.md"):
-        print((args.out / name).read_text())
+        print((out / name).read_text())
     for run in runs:
         if run not in finished:
             print(f"not finished: {run.folder}")

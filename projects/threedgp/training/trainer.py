@@ -49,7 +49,7 @@ class Trainer:
         for term in self.phases.generator_terms:
             if term.is_due(images_seen, batch_size):
                 logs |= self._regularize_generator(term, len(real))
-        logs |= self._train_discriminator(real)
+        logs |= self._train_discriminator(real, batch_size)
         if self.phases.r1 is not None and self.phases.r1.is_due(images_seen, batch_size):
             logs |= self._penalize_gradients(real, batch_size)
         return logs
@@ -75,7 +75,7 @@ class Trainer:
         )
         return {key: value for key, value in result.logs.items() if key.startswith("loss")}
 
-    def _train_discriminator(self, real: RealBatch) -> Logs:
+    def _train_discriminator(self, real: RealBatch, batch_size: int) -> Logs:
         fakes, patches = self.draws.fakes(len(real)), self._patches(real)
         mean_scale = None if self.phases.distillation is None else patches.mean_scale()
         result = self._optimize(
@@ -87,7 +87,6 @@ class Trainer:
         assert result.w_mean is not None
         self.phases.bare_generator.mapping.track(result.w_mean)
         if self.phases.augmentation is not None:
-            batch_size = len(real) * get_world_size()
             self.phases.augmentation.adapt(result.logs["logits/real_sign"], batch_size)
         return result.logs
 
