@@ -248,7 +248,6 @@ class ThreeDGPGenerator(nn.Module):
             mixing: Style mixing; None for none.
             conditioning: Poses that a mapping with ``pose_dim`` is told; None tells it the frontal one.
         """
-        z, latent = z.split([self.mapping.z_dim, self.latent_dim], dim=1)
         told: dict[str, Any] = dict(label=label)
         if self.mapping.pose_dim:
             front = PoseLabel.of(self.prior.mean(len(z), z.device)).params
