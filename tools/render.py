@@ -33,11 +33,11 @@ def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
         help="default: 4x4",
     )
     add("--labels", nargs="+", help="class numbers or names, in turn (default: drawn as in the data)")
-    add("--seed", type=int, default=0, help="of the first sample")
+    add("--seed", type=command_line.more_than(-1), default=0, help="of the first sample")
     add(
         "--truncation",
         dest="truncation_psi",
-        type=float,
+        type=command_line.finite,
         default=0.7,
         help="1: full variety, 0: class means",
     )
@@ -57,7 +57,12 @@ def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
         default=2,
         help="ray samples, in multiples of training's",
     )
-    add("--far-offset", type=float, default=0.0, help="how much farther rays go than in training")
+    add(
+        "--far-offset",
+        type=command_line.finite,
+        default=0.0,
+        help="how much farther rays go than in training",
+    )
     add("--batch-size", type=above_zero, default=4, help="images at a time")
     add("--device", help="default: CUDA if there is one")
     command_line.add_config_options(parser)

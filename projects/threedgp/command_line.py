@@ -78,20 +78,20 @@ def more_than(limit: int, kind: Callable[[str], float] = int) -> Callable[[str],
     return number
 
 
+def finite(text: str) -> float:
+    """A finite number; made for argparse's `type`."""
+    value = float(text)
+    if not math.isfinite(value):
+        raise argparse.ArgumentTypeError(f"got {text}, wanted a finite number")
+    return value
+
+
 def grid_shape(text: str) -> tuple[int, int]:
     """Rows and columns of e.g. `4x4`; made for argparse's `type`."""
     parts = text.lower().split("x")
     if len(parts) != 2 or not all(part.isdigit() and int(part) > 0 for part in parts):
         raise argparse.ArgumentTypeError(f"got {text!r}, wanted ROWSxCOLUMNS, e.g. 4x4")
     return int(parts[0]), int(parts[1])
-
-
-def positive(text: str) -> int:
-    """A whole number from 1 on; made for argparse's `type`."""
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"got {value}, wanted at least 1")
-    return value
 
 
 def make_parser(description: str | None) -> argparse.ArgumentParser:

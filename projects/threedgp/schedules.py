@@ -1,5 +1,6 @@
 """Schedules: values of the training time, which is one number, the images seen so far."""
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
@@ -26,8 +27,9 @@ class Linear:
 
     def __post_init__(self) -> None:
         for name in ("over_kimg", "from_kimg"):
-            if getattr(self, name) < 0:
-                raise ValueError(f"{name}: got {getattr(self, name)}, wanted a number >= 0")
+            value = getattr(self, name)
+            if not (isinstance(value, int | float) and 0 <= value < math.inf):
+                raise ValueError(f"{name}: got {value!r}, wanted a number >= 0")
 
     def __call__(self, kimg: float) -> float:
         """Return the value after ``kimg`` thousand images."""

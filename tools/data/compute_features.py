@@ -16,6 +16,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
+from projects.threedgp.command_line import more_than
 from projects.threedgp.errors import user_errors
 
 
@@ -28,10 +29,10 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--model", default="resnet50", help="timm model (default resnet50)")
     parser.add_argument("--checkpoint", help="local weights of the model")
     parser.add_argument("--pretrained", action="store_true", help="let timm download the weights")
-    parser.add_argument("--image-size", type=int, default=224, help="what the teacher sees")
-    parser.add_argument("--resolution", type=int, default=256, help="resolution of the training")
-    parser.add_argument("--batch-size", type=int, default=64)
-    parser.add_argument("--workers", type=int, default=min(8, os.cpu_count() or 1))
+    parser.add_argument("--image-size", type=more_than(0), default=224, help="what the teacher sees")
+    parser.add_argument("--resolution", type=more_than(0), default=256, help="resolution of the training")
+    parser.add_argument("--batch-size", type=more_than(0), default=64)
+    parser.add_argument("--workers", type=more_than(-1), default=min(8, os.cpu_count() or 1))
     parser.add_argument("--device", help="default cuda if there is one")
     parser.add_argument("--on-bad", choices=("raise", "skip"), default="raise")
     args = parser.parse_args(argv)

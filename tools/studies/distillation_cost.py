@@ -22,7 +22,7 @@ from projects.threedgp.command_line import (
     existing_file,
     existing_folder,
     make_parser,
-    positive,
+    more_than,
 )
 from projects.threedgp.errors import user_errors
 
@@ -40,9 +40,9 @@ def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--teacher-model", default="test_resnet", help="a timm model (default test_resnet)")
     parser.add_argument("--teacher-size", type=int, default=48, help="pixels the teacher sees (default 48)")
     parser.add_argument(
-        "--steps", type=positive, default=16, help="of a block; 16, or a multiple, is fair to lazy R1"
+        "--steps", type=more_than(0), default=16, help="of a block; 16, or a multiple, is fair to lazy R1"
     )
-    parser.add_argument("--blocks", type=positive, default=12, help="of each arm (default 12)")
+    parser.add_argument("--blocks", type=more_than(0), default=12, help="of each arm (default 12)")
     parser.add_argument("--device", help="default: cuda if there is one, else cpu")
     parser.add_argument("--out", type=Path, required=True, help="folder of cost.csv and cost.md")
     add_config_options(parser)

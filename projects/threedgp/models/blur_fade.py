@@ -6,6 +6,7 @@ from jaxtyping import Float
 from mmagic.registry import MODELS
 from torch import Tensor
 
+from ..ranges import NonNegative, Positive
 from ..schedules import Linear
 
 _RAW = ("both", "real", "none")
@@ -39,9 +40,9 @@ class BlurFade:
 
     def __init__(
         self,
-        init_sigma: float = 10.0,
-        fade_kimg: float = 200.0,
-        depth_sigma: float = 30.0,
+        init_sigma: NonNegative = 10.0,
+        fade_kimg: NonNegative = 200.0,
+        depth_sigma: Positive = 30.0,
         raw: str = "both",
     ) -> None:
         if raw not in _RAW:

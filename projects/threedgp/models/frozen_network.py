@@ -88,6 +88,8 @@ class FrozenNetwork(nn.Module):
 
 
 def _make(model: str, checkpoint: str | None, pretrained: bool, features_only: bool) -> Any:
+    if not timm.is_model(model):
+        raise ValueError(f"model: got {model!r}, wanted the name of a timm model, such as resnet50")
     # All processes, and a resumed training, need the same random weights.
     with torch.random.fork_rng():
         torch.manual_seed(0)

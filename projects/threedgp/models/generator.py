@@ -11,6 +11,7 @@ from mmagic.registry import MODELS
 from torch import Tensor, nn
 
 from ..layers import Label, check_power_of_two
+from ..ranges import Count, Size
 from ..rendering import Camera, Patch, PoseLabel, RayMarching, Viewpoint
 from ..schedules import Level, build_level, schedule_values
 from .building import Config, build, frozen
@@ -130,10 +131,10 @@ class ThreeDGPGenerator(nn.Module):
 
     def __init__(
         self,
-        image_size: int = 256,
-        patch_size: int | None = 64,
-        num_classes: int | None = 1000,
-        noise_size: int = 512,
+        image_size: Size = 256,
+        patch_size: Size | None = 64,
+        num_classes: Count | None = 1000,
+        noise_size: Size = 512,
         mapping: Config = frozen(type="StyleMapping"),
         field: Config = frozen(type="TriPlaneField"),
         renderer: Config = frozen(type="VolumeRenderer"),

@@ -8,9 +8,10 @@ from jaxtyping import Float
 from mmagic.registry import MODELS
 from torch import Tensor, nn
 
+from ..ranges import NonNegativeSchedule, Size
 from ..rendering import Field, Patch, RayDraws, RayMarching, RenderOutput, Viewpoint, render_rays
 from ..rendering.patches import PIXELS
-from ..schedules import Linear, Schedule, build_schedule
+from ..schedules import Linear, build_schedule
 from .sampling import Sampling
 
 
@@ -27,8 +28,8 @@ class VolumeRenderer(nn.Module):
 
     def __init__(
         self,
-        density_noise: Schedule = Linear(1.0, 0.0, over_kimg=5000),
-        rays_per_chunk: int = 2**14,
+        density_noise: NonNegativeSchedule = Linear(1.0, 0.0, over_kimg=5000),
+        rays_per_chunk: Size = 2**14,
         pixels: str = "border",
         **marching: Any,
     ) -> None:

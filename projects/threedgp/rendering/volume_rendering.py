@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from ..ranges import Count, Number, Positive, check_ranges
 from .marchers import ClassicalMarcher, LayeredMarcher, Marcher, MipMarcher, alpha_weights
 from .ray_samples import JITTERS, SPACINGS, RaySpan, box_span
 
@@ -64,10 +65,10 @@ class RayMarching:
             the call (the farthest of them where a ray meets nothing).
     """
 
-    near: float = 0.75
-    far: float = 1.25
-    num_coarse: int = 32
-    num_fine: int = 32
+    near: Number = 0.75
+    far: Number = 1.25
+    num_coarse: Count = 32
+    num_fine: Count = 32
     marcher: str = "classical"
     density: str = "softplus"
     use_inf_depth: bool = True
@@ -76,14 +77,15 @@ class RayMarching:
     background: float | None = None
     white_back: bool = False
     cut_quantile: float = 0.0
-    density_bias: float = 0.0
+    density_bias: Number = 0.0
     jitter: str | None = None
     space: str = "normalized"
     spacing: str = "linear"
-    ray_box: float | None = None
+    ray_box: Positive | None = None
     depth: str = "sum"
 
     def __post_init__(self) -> None:
+        check_ranges(RayMarching, vars(self), "RayMarching")
         for name, known in (
             ("marcher", MARCHERS),
             ("density", tuple(DENSITIES)),

@@ -122,3 +122,27 @@ def test_sampling_follows_the_seed():
     first = CameraPrior().sample(4).params
     torch.manual_seed(3)
     assert torch.equal(CameraPrior()(4).params, first)
+
+
+@pytest.mark.parametrize(
+    "name, setting, message",
+    [
+        ("fov_deg", -1, r"fov_deg: got -1, wanted a number in \[0, 180\]"),
+        (
+            "fov_deg",
+            dict(dist="uniform", min=10, max=200),
+            r"fov_deg: got 200, wanted a number in \[0, 180\]",
+        ),
+        ("radius", -1.0, r"radius: got -1\.0, wanted a number of at least 0"),
+        ("look_at_radius", dict(dist="uniform", min=-1, max=1), r"look_at_radius: got -1, wanted"),
+        (
+            "yaw",
+            dict(dist="normal", mean=0.0, std=-1.0),
+            r"yaw\.std: got -1\.0, wanted a number of at least 0",
+        ),
+        ("yaw", dict(dist="uniform", min=float("nan"), max=1), r"yaw\.min: got nan, wanted a number"),
+    ],
+)
+def test_numbers_that_no_camera_has_are_named(name, setting, message):
+    with pytest.raises(ValueError, match=message):
+        CameraPrior(**{name: setting})

@@ -9,11 +9,13 @@ from jaxtyping import Float
 from mmagic.registry import MODELS
 from torch import Tensor, nn
 
+from ...ranges import NonNegative, Number, Range, check_ranges
 from ...rendering import CAMERA_FIELDS, PITCH_MARGIN, Camera
 from ..building import Config, frozen
 
 PITCHES = ("pitch", "look_at_pitch")
 """Camera fields that are angles from the +y axis."""
+_BOUNDS = {"fov_deg": Range(0, 180), "radius": Range(0), "look_at_radius": Range(0)}
 _FORMS = ("constant", "uniform", "normal", "truncnorm", "spherical_uniform")
 
 
@@ -39,13 +41,14 @@ class Distribution:
 
     name: str
     dist: str
-    value: float | None = None
-    min: float | None = None
-    max: float | None = None
-    mean: float | None = None
-    std: float | None = None
+    value: Number | None = None
+    min: Number | None = None
+    max: Number | None = None
+    mean: Number | None = None
+    std: NonNegative | None = None
 
     def __post_init__(self) -> None:
+        check_ranges(Distribution, vars(self), self.name)
         needs = {
             "constant": ("value",),
             "normal": ("mean", "std"),
@@ -61,6 +64,8 @@ class Distribution:
         for bound in (self.value, self.min, self.max):
             if self.is_pitch and bound is not None and not 0 <= bound <= math.pi:
                 raise ValueError(f"{self.name}: got {bound}, wanted pitches in [0, pi]")
+            if bound is not None and bound not in (wanted := _BOUNDS.get(self.name, Range())):
+                raise ValueError(f"{self.name}: got {bound}, wanted {wanted}")
 
     @property
     def is_pitch(self) -> bool:
@@ -116,7 +121,7 @@ class Distribution:
         return scaled
 
 
-Number = float | Config
+Setting = float | Config
 """A constant, or the arguments of a ``Distribution`` but its name."""
 
 
@@ -139,16 +144,16 @@ class CameraPrior(nn.Module):
 
     def __init__(
         self,
-        yaw: Number = frozen(dist="uniform", min=-1.57, max=1.57),
-        pitch: Number = frozen(dist="uniform", min=0.785398163, max=2.35619449),
-        fov_deg: Number = frozen(dist="uniform", min=10, max=45),
-        radius: Number = 1.0,
-        look_at_yaw: Number = frozen(dist="spherical_uniform", min=-3.14159265, max=3.14159265),
-        look_at_pitch: Number = frozen(dist="spherical_uniform", min=0, max=3.14159265),
-        look_at_radius: Number = frozen(dist="uniform", min=0, max=0.2),
+        yaw: Setting = frozen(dist="uniform", min=-1.57, max=1.57),
+        pitch: Setting = frozen(dist="uniform", min=0.785398163, max=2.35619449),
+        fov_deg: Setting = frozen(dist="uniform", min=10, max=45),
+        radius: Setting = 1.0,
+        look_at_yaw: Setting = frozen(dist="spherical_uniform", min=-3.14159265, max=3.14159265),
+        look_at_pitch: Setting = frozen(dist="spherical_uniform", min=0, max=3.14159265),
+        look_at_radius: Setting = frozen(dist="uniform", min=0, max=0.2),
     ) -> None:
         super().__init__()
-        given: dict[str, Number] = dict(
+        given: dict[str, Setting] = dict(
             yaw=yaw,
             pitch=pitch,
             roll=0.0,

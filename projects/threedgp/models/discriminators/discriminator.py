@@ -17,6 +17,7 @@ from ...layers import (
     check_power_of_two,
     one_hot_label,
 )
+from ...ranges import Count, Positive, Size
 from ...rendering import Patch
 from .blocks import DiscriminatorBlock, Epilogue
 
@@ -52,22 +53,22 @@ class ThreeDGPDiscriminator(nn.Module):
 
     def __init__(
         self,
-        image_size: int = 256,
-        patch_size: int | None = 64,
-        num_classes: int | None = 1000,
+        image_size: Size = 256,
+        patch_size: Size | None = 64,
+        num_classes: Count | None = 1000,
         in_channels: int = 4,
-        cbase: int = 65536,
-        cmax: int = 1024,
+        cbase: Size = 65536,
+        cmax: Size = 1024,
         patch_conditioning: bool = True,
-        code_dim: int = 512,
-        patch_embed_dim: int = 256,
-        feature_dim: int | None = 2048,
-        mbstd_group_size: int = 4,
-        clamp: float | None = 256.0,
-        low_precision_blocks: int = 4,
+        code_dim: Size = 512,
+        patch_embed_dim: Size = 256,
+        feature_dim: Size | None = 2048,
+        mbstd_group_size: Size = 4,
+        clamp: Positive | None = 256.0,
+        low_precision_blocks: Count = 4,
         low_precision: str = "bfloat16",
         official_compat: bool = True,
-        mapping_layers: int = 2,
+        mapping_layers: Size = 2,
     ) -> None:
         super().__init__()
         patch_size = patch_size or image_size

@@ -8,6 +8,7 @@ from mmagic.registry import MODELS
 from torch import Tensor, nn
 
 from ...layers import EqualizedLinear
+from ...ranges import Positive, Size
 from ...rendering import sample_planes
 from ...rendering.triplane import AXES, axis_numbers
 from .triplane_decoder import TriPlaneDecoder
@@ -105,19 +106,19 @@ class TriPlaneField(nn.Module):
 
     def __init__(
         self,
-        w_dim: int = 512,
-        resolution: int = 512,
-        feature_dim: int = 32,
-        cbase: int = 65536,
-        cmax: int = 1024,
-        mlp_hidden_dim: int = 64,
-        cube_scale: float = 0.5,
-        out_channels: int = 3,
+        w_dim: Size = 512,
+        resolution: Size = 512,
+        feature_dim: Size = 32,
+        cbase: Size = 65536,
+        cmax: Size = 1024,
+        mlp_hidden_dim: Size = 64,
+        cube_scale: Positive = 0.5,
+        out_channels: Size = 3,
         squash: bool = False,
         axes: Sequence[str] = AXES,
         align_corners: bool = True,
         mlp_activation: str = "leaky_relu",
-        mlp_lr_multiplier: float = 1.0,
+        mlp_lr_multiplier: Positive = 1.0,
     ) -> None:
         super().__init__()
         axis_numbers(axes)

@@ -9,6 +9,8 @@ from jaxtyping import Float
 from mmagic.registry import MODELS
 from torch import Tensor, nn
 
+from ...ranges import NonNegative, Size
+
 
 @MODELS.register_module()
 class R1Regularizer(nn.Module):
@@ -21,7 +23,9 @@ class R1Regularizer(nn.Module):
             before they are blurred.
     """
 
-    def __init__(self, gamma: float | str = 0.05, interval: int = 16, behind_blur: bool = False) -> None:
+    def __init__(
+        self, gamma: NonNegative | str = 0.05, interval: Size = 16, behind_blur: bool = False
+    ) -> None:
         super().__init__()
         if isinstance(gamma, str) and gamma != "auto":
             raise ValueError(f"gamma: got {gamma!r}, wanted a number or 'auto'")
