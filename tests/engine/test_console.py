@@ -66,3 +66,10 @@ def test_an_evaluation_shows_its_values_and_how_far_it_is(tmp_path, data, bars, 
     values = "  ".join(rf"NFS{n}/nfs: [\d.]+  NFS{n}/nfs_std: [\d.]+" for n in counts)
     assert re.search(rf"^evaluation: {values}$", capsys.readouterr().out, re.MULTILINE)
     assert bars() == [("evaluating", batches, batches)]
+
+
+def test_a_resumed_training_says_where_it_continues(tmp_path, data, capsys):
+    shown_run(tmp_path, data).train()
+    longer = dict(train_cfg=dict(type="KimgTrainLoop", total_kimg=0.008))
+    shown_run(tmp_path, data, resume=True, **longer).train()
+    assert "length:  Continues at 0.004 kimg, to 0.008 kimg (2 iterations)\n" in capsys.readouterr().out

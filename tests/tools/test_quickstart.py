@@ -142,7 +142,8 @@ def test_a_few_photos_are_enough(installed, tmp_path, num, with_depth):
     assert all(np.isfinite(value) for value in written["metrics"].values())
     files = {"samples.png", "orbit.mp4", "orbit.png", "curves.png", "metrics.md"}
     assert files <= {path.name for path in out.iterdir()}
-    said = f"SWD: {num} real and generated images, as the data has no more; 512 were asked for"
+    images = "image" if num == 1 else "images"
+    said = f"SWD: {num} real and generated {images}, as the data has no more; 512 were asked for"
     # Before training, and again before the evaluation, each with a log of its own.
     training, evaluation = sorted((out / "train").glob("*/*.log"))
     assert said in training.read_text() and said in evaluation.read_text()

@@ -218,7 +218,7 @@ def banner(runner: Runner, config_name: str) -> list[str]:
     model, loader = unwrap(runner.model), runner.train_dataloader
     each, processes = loader.batch_sampler.batch_size, get_world_size()
     kimg = [steps * each * processes / 1000 for steps in (runner.iter, runner.max_iters)]
-    begin = f"from {kimg[0]:g} " if runner.iter else ""
+    begin = f"Continues at {kimg[0]:g} kimg, " if runner.iter else ""
     facts = {
         "config": config_name,
         "data": describe_data(loader.dataset),
