@@ -20,8 +20,8 @@ model = dict(
             num_layers=3,
             out_channels=32,
         ),
-        # Under the release's ReLU a ray whose raw densities are all negative has no gradient: in a short run the
-        # generator paints such holes with its upsampler, and no solid grows there.
+        # Under the release's ReLU a ray whose raw densities are all negative has no gradient: in a short run
+        # the generator paints such holes with its upsampler, and no solid grows there.
         renderer=dict(density="softplus", jitter="centered", space="metric", density_noise=0.0),
         upsampler=dict(type="PointwiseUpsampler", image_size=32, render_size=16, cbase=1024, cmax=32),
         growing=dict(levels=1, hold_kimg=0.5, fade_kimg=0.5),

@@ -16,6 +16,7 @@ VERBS = {
     "render": ("render", "pictures and a video of a checkpoint"),
     "evaluate-folder": ("evaluate_folder", "measure images that another program made"),
     "table": ("table", "published numbers, and what was measured here"),
+    "bench": ("benchmark", "how long training, rendering and loading take"),
     "plot": ("plot_logs", "curves of a training run"),
     "slim": ("model_converters.slim", "make a checkpoint small, to share it"),
     "scenes": ("data.make_toy_scenes", "make a data set of procedural scenes"),
@@ -24,7 +25,7 @@ VERBS = {
     "from-official": ("model_converters.official_to_mmengine", "convert a snapshot of the release"),
     "to-official": ("model_converters.mmengine_to_official", "give weights back under the official names"),
 }
-CONFIG_FIRST = ("train", "test", "render", "slim", "to-official")
+CONFIG_FIRST = ("train", "test", "render", "bench", "slim", "to-official")
 
 
 def usage() -> str:

@@ -45,16 +45,21 @@ class Trainer:
             images_seen: Images before the step, over all processes.
         """
         batch_size = len(real) * get_world_size()
-        logs = self._train_generator(len(real))
+        logs = self.train_generator(len(real))
         for term in self.phases.generator_terms:
             if term.is_due(images_seen, batch_size):
-                logs |= self._regularize_generator(term, len(real))
-        logs |= self._train_discriminator(real, batch_size)
+                logs |= self.regularize_generator(term, len(real))
+        logs |= self.train_discriminator(real, batch_size)
         if self.phases.r1 is not None and self.phases.r1.is_due(images_seen, batch_size):
-            logs |= self._penalize_gradients(real, batch_size)
+            logs |= self.penalize_gradients(real, batch_size)
         return logs
 
-    def _train_generator(self, n: int) -> Logs:
+    def train_generator(self, n: int) -> Logs:
+        """Train the generator on its main loss.
+
+        Args:
+            n: Images of this process.
+        """
         fakes = self.draws.fakes(n)
         cameras = self.draws.camera_batches(self.phases.regularizers)
         trained = [p for p in self.phases.discriminator.parameters() if p.requires_grad]
@@ -64,7 +69,13 @@ class Trainer:
             )
         return result.logs
 
-    def _regularize_generator(self, term: GeneratorTerm, n: int) -> Logs:
+    def regularize_generator(self, term: GeneratorTerm, n: int) -> Logs:
+        """Train the generator on a regulariser that has a step of its own.
+
+        Args:
+            term: The regulariser.
+            n: Images of this process in the other phases.
+        """
         n = max(n // term.batch_shrink, 1)
         draws = TermDraws(term.draw(n, self.phases.bare_generator))
         result = self._optimize(
@@ -75,7 +86,13 @@ class Trainer:
         )
         return {key: value for key, value in result.logs.items() if key.startswith("loss")}
 
-    def _train_discriminator(self, real: RealBatch, batch_size: int) -> Logs:
+    def train_discriminator(self, real: RealBatch, batch_size: int) -> Logs:
+        """Train the discriminator on its main loss.
+
+        Args:
+            real: This process's real images.
+            batch_size: Images over all processes.
+        """
         fakes, patches = self.draws.fakes(len(real)), self._patches(real)
         mean_scale = None if self.phases.distillation is None else patches.mean_scale()
         result = self._optimize(
@@ -90,7 +107,13 @@ class Trainer:
             self.phases.augmentation.adapt(result.logs["logits/real_sign"], batch_size)
         return result.logs
 
-    def _penalize_gradients(self, real: RealBatch, batch_size: int) -> Logs:
+    def penalize_gradients(self, real: RealBatch, batch_size: int) -> Logs:
+        """Train the discriminator on R1.
+
+        Args:
+            real: This process's real images.
+            batch_size: Images over all processes.
+        """
         result = self._optimize(
             "discriminator", lambda part: self.phases.r1_phase(part, batch_size), self._patches(real)
         )
