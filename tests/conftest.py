@@ -1,8 +1,12 @@
 """What all tests share: the plugin with its tensor shapes checked, and fixed seeds."""
 
+import os
 import runpy
 import sys
 from pathlib import Path
+
+# Triton decides when it is imported, as torch does: its kernels run on a CPU, unless told otherwise (0).
+os.environ.setdefault("TRITON_INTERPRET", "1")
 
 import jaxtyping
 import numpy as np

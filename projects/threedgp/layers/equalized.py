@@ -59,6 +59,11 @@ class EqualizedLinear(nn.Module):
         self.weight_gain = lr_multiplier / math.sqrt(in_features)
         self.bias_gain = lr_multiplier
 
+    @property
+    def scaled(self) -> tuple[Float[Tensor, "o i"], Float[Tensor, " o"]]:
+        """Weight and bias with their gains."""
+        return self.weight * self.weight_gain, self.bias * self.bias_gain
+
     def forward(self, x: Float[Tensor, "*n i"]) -> Float[Tensor, "*n o"]:
         """Apply the layer to the last dimension."""
         weight, bias = self.weight * self.weight_gain, self.bias * self.bias_gain

@@ -48,3 +48,31 @@ def test_the_mlp_may_have_softplus_and_a_slower_learning_rate():
     colours, sigma = mlp(x)
     torch.testing.assert_close(sigma[..., 0], out[..., 32])
     torch.testing.assert_close(colours, out[..., :32].sigmoid() * 1.002 - 0.001)
+
+
+def test_the_kernel_sees_what_the_field_is_made_of():
+    """Axes, the rule for the border, gains and the activation: all of what torch takes."""
+    pytest.importorskip("triton", reason="the wheel of torch for this platform brings no Triton")
+    options = dict(
+        axes=("xy", "xz", "zx"), align_corners=False, mlp_activation="softplus", mlp_lr_multiplier=0.5
+    )
+    torch_field, fused = (
+        TriPlaneField(**SMALL, **options, squash=True, backend=backend) for backend in ("torch", "fused")
+    )
+    fused.load_state_dict(torch_field.state_dict())
+    ws, points = torch.randn(2, fused.num_ws, 8), 1.2 * torch.rand(2, 9, 3) - 0.6
+    for mine, theirs in zip(fused(ws, "none")(points), torch_field(ws, "none")(points), strict=True):
+        torch.testing.assert_close(mine, theirs, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("backend", ["auto", "torch"])
+def test_torch_looks_points_up_unless_asked_otherwise(backend):
+    assert not TriPlaneField(**SMALL, backend=backend).fused
+
+
+def test_other_backends_are_refused(monkeypatch):
+    with pytest.raises(ValueError, match="backend: got 'cuda', wanted one of"):
+        TriPlaneField(**SMALL, backend="cuda")
+    monkeypatch.setattr("projects.threedgp.models.fields.triplane_field.find_spec", lambda name: None)
+    with pytest.raises(ValueError, match="triton is not installed"):
+        TriPlaneField(**SMALL, backend="fused")

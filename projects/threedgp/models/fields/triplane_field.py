@@ -1,17 +1,45 @@
 """Tri-plane field: style codes to radiance fields of planes and a small MLP (docs/method.md, section 4)."""
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from importlib.util import find_spec
+from typing import TYPE_CHECKING
 
 from jaxtyping import Float
 from mmagic.registry import MODELS
+from mmengine.logging import print_log
 from torch import Tensor, nn
 
 from ...layers import EqualizedLinear
 from ...ranges import Positive, Size
 from ...rendering import sample_planes
-from ...rendering.triplane import AXES, axis_numbers
+from ...rendering.triplane import AXES, axis_numbers, plane_coordinates
 from .triplane_decoder import TriPlaneDecoder
+
+if TYPE_CHECKING:
+    from ...rendering.fused_triplane import MLPWeights
+
+
+BACKENDS = ("auto", "torch", "fused")
+
+
+def chosen_backend(backend: str) -> str:
+    """Return what looks points up, ``torch`` or ``fused``, and say so.
+
+    Args:
+        backend: One of ``BACKENDS``.
+
+    Raises:
+        ValueError: If there is no such backend, or no Triton for it.
+    """
+    if backend not in BACKENDS:
+        raise ValueError(f"backend: got {backend!r}, wanted one of {BACKENDS}")
+    if backend == "fused" and find_spec("triton") is None:
+        raise ValueError("backend: got 'fused', wanted 'torch' or 'auto', since triton is not installed")
+    chosen = "torch" if backend == "auto" else backend
+    print_log(f"tri-planes: backend {backend!r} looks points up by {chosen}", "current", logging.INFO)
+    return chosen
 
 
 class TriPlaneMLP(nn.Module):
@@ -38,13 +66,24 @@ class TriPlaneMLP(nn.Module):
         super().__init__()
         self.hidden = EqualizedLinear(feature_dim, hidden_dim, activation, lr_multiplier)
         self.out = EqualizedLinear(hidden_dim, out_channels + 1, lr_multiplier=lr_multiplier)
-        self.squash, self.out_channels = squash, out_channels
+        self.squash, self.out_channels, self.activation = squash, out_channels, activation
+
+    @property
+    def weights(self) -> "MLPWeights":
+        """Its weights with all their gains, as the fused kernel wants them."""
+        from ...rendering.fused_triplane import MLPWeights
+
+        return MLPWeights(*self.hidden.scaled, *self.out.scaled)
 
     def forward(
         self, features: Float[Tensor, "n m f"]
     ) -> tuple[Float[Tensor, "n m c"], Float[Tensor, "n m 1"]]:
         """Return colours and raw densities."""
-        out, sigma = self.out(self.hidden(features)).split([self.out_channels, 1], dim=-1)
+        return self.radiance(self.out(self.hidden(features)))
+
+    def radiance(self, out: Float[Tensor, "n m o"]) -> tuple[Float[Tensor, "n m c"], Float[Tensor, "n m 1"]]:
+        """Part what the last layer returns into colours and raw densities."""
+        out, sigma = out.split([self.out_channels, 1], dim=-1)
         return (out.sigmoid() * 1.002 - 0.001 if self.squash else out), sigma
 
 
@@ -58,18 +97,27 @@ class TriPlanes:
         cube_scale: Half the side of the cube that the planes cover.
         axes: Axes of the planes, see ``sample_planes``.
         align_corners: Where the faces of the cube are, likewise.
+        fused: Look up and multiply in one kernel, see ``fused_triplane``.
     """
 
     planes: Float[Tensor, "n planes_x_f p p"]
-    mlp: nn.Module
+    mlp: TriPlaneMLP
     cube_scale: float
     axes: Sequence[str] = AXES
     align_corners: bool = True
+    fused: bool = False
 
     def __call__(
         self, points: Float[Tensor, "n m 3"]
     ) -> tuple[Float[Tensor, "n m c"], Float[Tensor, "n m 1"]]:
         """Return colours and raw densities of world points."""
+        if self.fused:
+            from ...rendering.fused_triplane import fused_field
+
+            places = plane_coordinates(points, self.cube_scale, self.axes)
+            mlp = self.mlp
+            out = fused_field(self.planes, places, mlp.weights, mlp.activation, self.align_corners)
+            return mlp.radiance(out)
         features = sample_planes(self.planes, points, self.cube_scale, self.axes, self.align_corners)
         return self.mlp(features.mean(dim=1))
 
@@ -99,6 +147,11 @@ class TriPlaneField(nn.Module):
         align_corners: The faces of the cube are the centres of the border pixels, or else their outer edges.
         mlp_activation: Of the MLP's hidden layer, ``leaky_relu`` or ``softplus``.
         mlp_lr_multiplier: Factor on the MLP's learning rate.
+        backend: How points are looked up: by operations of ``torch``; ``fused`` with the MLP behind it in
+            one Triton kernel, for GPUs; ``auto`` is torch until the kernel has been measured on GPUs.
+
+    Raises:
+        ValueError: If an argument is wrong, or there is no Triton for ``fused``.
     """
 
     twice_differentiable = False
@@ -119,9 +172,11 @@ class TriPlaneField(nn.Module):
         align_corners: bool = True,
         mlp_activation: str = "leaky_relu",
         mlp_lr_multiplier: Positive = 1.0,
+        backend: str = "auto",
     ) -> None:
         super().__init__()
         axis_numbers(axes)
+        self.fused = chosen_backend(backend) == "fused"
         self.decoder = TriPlaneDecoder(resolution, feature_dim, w_dim, cbase, cmax)
         self.mlp = TriPlaneMLP(
             feature_dim, mlp_hidden_dim, squash, out_channels, mlp_activation, mlp_lr_multiplier
@@ -136,7 +191,7 @@ class TriPlaneField(nn.Module):
 
     def radiance(self, planes: Float[Tensor, "n planes_x_f p p"]) -> TriPlanes:
         """Return the radiance fields that planes describe."""
-        return TriPlanes(planes, self.mlp, self.cube_scale, self.axes, self.align_corners)
+        return TriPlanes(planes, self.mlp, self.cube_scale, self.axes, self.align_corners, self.fused)
 
     def forward(self, ws: Float[Tensor, "n l w"], noise_mode: str = "random") -> TriPlanes:
         """Decode style codes to radiance fields.
