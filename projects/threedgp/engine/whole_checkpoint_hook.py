@@ -105,6 +105,8 @@ class WholeCheckpointHook(CheckpointHook):
     def before_train(self, runner: Runner) -> None:
         """Look for the best checkpoints of earlier runs in this folder, not where it was copied from."""
         super().before_train(runner)
+        # Every checkpoint holds the config's text, which takes some tenths of a second to be made pretty.
+        object.__setattr__(runner.cfg, "_format_python_code", False)
         if (path := getattr(self, "best_ckpt_path", None)) is not None:
             self.best_ckpt_path = self._here(path)
         for key, path in getattr(self, "best_ckpt_path_dict", {}).items():
