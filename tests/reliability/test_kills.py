@@ -18,9 +18,18 @@ KILLS = 100 if LONG else 5
 STEPS = 2 * KILLS + 5
 
 
+def step_of(path: Path) -> int:
+    return int(re.sub(r"\D", "", path.name))
+
+
 def saved_step(folder: Path) -> int:
     """The latest step of which there is a file, whole or not."""
-    return max((int(re.sub(r"\D", "", path.name)) for path in folder.glob("iter_*.pth")), default=0)
+    return max(map(step_of, folder.glob("iter_*.pth")), default=0)
+
+
+def passing(folder: Path) -> list[Path]:
+    """Files that are being written, or were by a process that was killed."""
+    return [path for path in folder.glob(".*") if ".tmp" in path.name]
 
 
 @pytest.mark.slow
@@ -38,28 +47,30 @@ def test_nothing_is_lost_and_the_end_is_the_same(tmp_path, record_property):
 
     began, straight = time.monotonic(), end_well("straight", begin("straight"))
     step = (time.monotonic() - began) / STEPS
-    folder, seconds, done = tmp_path / "run", step, 0
+    folder, seconds, done, resumable = tmp_path / "run", step, 0, 0
     while sum(counts.values()) < KILLS:
         began, process = time.monotonic(), begin("run", "--resume")
-        # A third are killed while they begin, the others within two steps after the first one.
-        target = done + chance.choice([0, 1, 1])
-        while process.is_alive() and saved_step(folder) < target:
-            time.sleep(0.005)
-        if target > done:
+        if (moment := chance.choice(["beginning", "step", "file"])) == "beginning":
+            time.sleep(chance.uniform(0, seconds))
+        else:
+            while process.is_alive() and saved_step(folder) == done:
+                time.sleep(0.005)
             seconds = time.monotonic() - began
-        time.sleep(chance.uniform(0, seconds if target == done else 2 * step))
+            time.sleep(chance.uniform(0, 2 * step))
+        while moment == "file" and process.is_alive() and not passing(folder):
+            time.sleep(0.001)
         assert process.is_alive(), (tmp_path / "run.log").read_text()[-3000:]
         process.kill()
         process.join()
         before, done = done, saved_step(folder)
+        # Between a checkpoint and the pointer to it, that is the one before.
         path = newest_whole_checkpoint(folder)
-        assert done == 0 if path is None else path.name == f"iter_{done}.pth" and done >= before
-        is_cut = any(".tmp" in left.name for left in folder.glob(".*"))
-        counts[
-            "while a file was written" if is_cut else "between" if done > before else "at the beginning"
-        ] += 1
+        before_that, resumable = resumable, 0 if path is None else step_of(path)
+        assert resumable >= max(before_that, done - 1)
+        where = "while a file was written" if passing(folder) else "in steps" if done > before else "before"
+        counts[where] += 1
     differing = list(differences(end_well("run", begin("run", "--resume")), straight))
     record_property("SIGKILLs", ", ".join(f"{count} {where}" for where, count in counts.items()))
     record_property("tensors that differ in the end", len(differing))
     assert differing == []
-    assert not [left for left in folder.glob(".*") if ".tmp" in left.name]
+    assert not passing(folder)

