@@ -16,6 +16,8 @@ optim_wrapper = dict(
 )
 
 train_cfg = dict(_delete_=True, type="KimgTrainLoop", total_kimg=25000, val_interval_kimg=200)
+# Seconds that a process waits for the others before it gives up, and with it the training.
+env_cfg = dict(dist_cfg=dict(timeout=1800))
 randomness = dict(seed=0, diff_rank_seed=True)
 log_processor = dict(type="LogProcessor", by_epoch=False, window_size=50)
 default_hooks = dict(

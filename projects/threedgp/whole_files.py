@@ -1,10 +1,13 @@
 """Files that are either the old one or the new one, never half of it, also after a power cut."""
 
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+_PASSING = re.compile(r"\..+\.\d+\.tmp(\.[^.]+)?")
 
 
 @contextmanager
@@ -28,6 +31,13 @@ def whole_file(path: str | Path) -> Iterator[Path]:
         _sync(path.parent)
     finally:
         passing.unlink(missing_ok=True)
+
+
+def remove_passing(folder: Path) -> None:
+    """Remove what processes that were killed left in a folder, and those in it, that nobody writes to now."""
+    for path in [*folder.glob(".*"), *folder.glob("*/.*")]:
+        if _PASSING.fullmatch(path.name):
+            path.unlink()
 
 
 def write_text(path: Path, text: str) -> None:

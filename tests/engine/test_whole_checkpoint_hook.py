@@ -1,5 +1,6 @@
 """Runs go on after a crash, and take no checkpoint that does not fit without a word."""
 
+import errno
 import re
 import shutil
 
@@ -7,9 +8,14 @@ import pytest
 import torch
 from mmagic.registry import MODELS
 from mmengine.fileio import LocalBackend
+from mmengine.hooks import Hook
 from mmengine.registry import init_default_scope
 
-from projects.threedgp.engine.whole_checkpoint_hook import check_classes, check_resumable
+from projects.threedgp.engine.whole_checkpoint_hook import (
+    WholeCheckpointHook,
+    check_classes,
+    check_resumable,
+)
 from tests import tiny_runs
 from tests.engine.test_train_loop import runner, train
 
@@ -28,23 +34,98 @@ def test_only_the_newest_are_kept_and_the_last_is_named(tmp_path):
     assert (tmp_path / "last_checkpoint").read_text() == str(tmp_path / "iter_3.pth")
 
 
-def test_a_failure_while_saving_leaves_the_one_before_to_go_on_from(tmp_path, monkeypatch):
-    put, calls = LocalBackend.put, []
+class FullDisk:
+    """Some of the writings of checkpoints fail half way."""
 
-    def fails_at_third(self, obj, filepath):
-        calls.append(filepath)
-        if len(calls) < 3:
-            return put(self, obj, filepath)
-        put(self, obj[: len(obj) // 2], filepath)
-        raise OSError("No space left on device")
+    def __init__(self, monkeypatch, *failing: int) -> None:
+        self.put, self.failing, self.calls = LocalBackend.put, failing, 0
+        monkeypatch.setattr(LocalBackend, "put", lambda backend, *args: self.write(backend, *args))
 
-    monkeypatch.setattr(LocalBackend, "put", fails_at_third)
-    with pytest.raises(OSError, match="No space"):
-        train(tmp_path, 0.02, default_hooks=KEEP_ONE)
+    def write(self, backend, obj: bytes, path) -> None:
+        self.calls += 1
+        self.put(backend, obj[: len(obj) // 2] if self.calls in self.failing else obj, path)
+        if self.calls in self.failing:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def saving(interval: int = 1, **options) -> dict:
+    hook = dict(type="WholeCheckpointHook", interval=interval, by_epoch=False, max_keep_ckpts=1)
+    return dict(default_hooks=dict(checkpoint=hook | options))
+
+
+def test_a_failure_while_saving_is_named_and_leaves_the_one_before_to_go_on_from(tmp_path, monkeypatch):
+    FullDisk(monkeypatch, 3)
+    with pytest.raises(OSError, match=r"written \(.*iter_3.pth: No space left on device\).*--resume goes"):
+        train(tmp_path, 0.02, **saving())
     assert names(tmp_path) == ["iter_2.pth", "last_checkpoint"]
     monkeypatch.undo()
-    rest = train(tmp_path, 0.02, default_hooks=KEEP_ONE, resume=True)
+    rest = train(tmp_path, 0.02, resume=True, **saving())
     assert len(rest.numbers) == 12 and names(tmp_path) == ["iter_5.pth", "last_checkpoint"]
+
+
+def test_or_the_training_goes_on_without_what_cannot_be_written(tmp_path, monkeypatch):
+    FullDisk(monkeypatch, 1, 3, 5)
+    assert train(tmp_path, 0.02, **saving(on_save_error="go_on")).images_seen == 20
+    assert names(tmp_path) == ["iter_4.pth", "last_checkpoint"]
+    assert (tmp_path / "last_checkpoint").read_text() == str(tmp_path / "iter_4.pth")
+    stored = torch.load(tmp_path / "iter_4.pth", weights_only=False)["message_hub"]["runtime_info"]
+    assert stored["keep_ckpt_ids"] == [4]
+    (log,) = tmp_path.rglob("*.log")
+    assert log.read_text().count("training goes on without it") == 3
+    monkeypatch.undo()
+    assert len(train(tmp_path, 0.02, resume=True, **saving()).numbers) == 4
+
+
+def test_there_is_no_other_way():
+    with pytest.raises(ValueError, match=r"on_save_error: got 'ignore', wanted 'stop' or 'go_on'"):
+        WholeCheckpointHook(on_save_error="ignore")
+
+
+class Score(Hook):
+    """Tells the checkpoint hook of a validation in each step, whose scores are given."""
+
+    priority = "LOWEST"
+
+    def __init__(self, *scores: float) -> None:
+        self.scores = list(scores)
+
+    def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None):
+        (hook,) = [hook for hook in runner.hooks if isinstance(hook, WholeCheckpointHook)]
+        runner.train_loop._iter += 1  # as after a step
+        hook.after_val_epoch(runner, dict(score=self.scores.pop(0)))
+        runner.train_loop._iter -= 1
+
+
+@pytest.mark.parametrize("failing, best", [((), "best_score_iter_3.pth"), ((3,), "best_score_iter_1.pth")])
+def test_the_best_one_is_removed_when_a_better_one_is_whole(tmp_path, monkeypatch, failing, best):
+    """Two files a step: a better one, and that of the step, which knows it."""
+    disk = FullDisk(monkeypatch, *failing)
+    remove, there = LocalBackend.remove, []
+
+    def removed(backend, path):
+        there.append([name for name in names(tmp_path) if name.startswith("best")])
+        remove(backend, path)
+
+    monkeypatch.setattr(LocalBackend, "remove", removed)
+    hooks = saving(100, save_best="score", rule="less", on_save_error="go_on", save_last=False)
+    run = runner(tmp_path, 0.012, custom_hooks=[Score(4.0, 5.0, 3.0)], **hooks)
+    if failing:
+        disk.failing = (2,)
+    run.train()
+    assert [name for name in names(tmp_path) if name.startswith("best")] == [best]
+    assert there == ([] if failing else [["best_score_iter_1.pth", "best_score_iter_3.pth"]])
+    assert run.message_hub.get_info("best_ckpt") == str(tmp_path / best)
+    assert run.message_hub.get_info("best_score") == (4.0 if failing else 3.0)
+
+
+def test_after_a_step_back_those_before_it_are_kept(tmp_path):
+    run = runner(tmp_path, 0.1, **saving(max_keep_ckpts=3))
+    run.train_loop.stop_training = True
+    run.train()
+    (hook,) = [hook for hook in run.hooks if isinstance(hook, WholeCheckpointHook)]
+    for step in (1, 2, 3, 4, 3, 4):  # back to 2
+        hook._save_checkpoint_with_step(run, step, dict(iter=step))
+    assert names(tmp_path) == ["iter_2.pth", "iter_3.pth", "iter_4.pth", "last_checkpoint"]
 
 
 def test_a_run_whose_newest_checkpoint_is_cut_goes_on_from_the_one_before(tmp_path):

@@ -46,6 +46,17 @@ def test_the_folder_is_free_when_its_holder_was_killed(tmp_path, holder):
     claim(tmp_path / "run")  # its own
 
 
+def test_what_a_killed_one_was_about_to_write_is_removed(tmp_path):
+    left = (".iter_3.123.tmp.pth", ".last_checkpoint.123.tmp", "samples/.kimg_1.000.123.tmp.png")
+    kept = ("iter_2.pth", ".running", "samples/kimg_1.000.png", "notes.1.tmp.txt", ".hidden.txt")
+    (tmp_path / "samples").mkdir()
+    for name in left + kept:
+        (tmp_path / name).touch()
+    claim(tmp_path)
+    found = [str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file()]
+    assert sorted(found) == sorted(kept)
+
+
 def test_only_the_first_process_holds_it(tmp_path, holder, monkeypatch):
     monkeypatch.setenv("RANK", "1")
     claim(tmp_path / "run")

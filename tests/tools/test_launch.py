@@ -3,6 +3,7 @@
 import argparse
 import json
 import math
+from datetime import timedelta
 
 import pytest
 import torch
@@ -122,11 +123,12 @@ def test_a_new_training_does_not_overwrite_an_earlier_one(config_path, tmp_path)
 def test_processes_on_cpu_use_gloo_and_no_device(monkeypatch):
     started = []
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    monkeypatch.setattr(torch.distributed, "init_process_group", started.append)
+    monkeypatch.setattr(torch.distributed, "init_process_group", lambda *a, **k: started.append((a, k)))
     monkeypatch.setenv("LOCAL_RANK", "0")
     config = Config(dict(model_wrapper_cfg=dict(type="MMSeparateDistributedDataParallel")))
     launch.join_processes(config, "pytorch")
-    assert started == ["gloo"]
+    launch.join_processes(Config(dict(env_cfg=dict(dist_cfg=dict(timeout=7)))), "pytorch")
+    assert started == [(("gloo",), dict(timeout=timedelta(seconds=seconds))) for seconds in (1800, 7)]
     assert config.launcher == "pytorch"
     assert config.model_wrapper_cfg == dict(type="MMSeparateDistributedDataParallel", device_ids=None)
     with pytest.raises(ValueError, match="'slurm' needs CUDA"):

@@ -201,3 +201,13 @@ def test_gradients_that_are_not_finite_are_counted_and_mended():
     assert logs["grad_nonfinite/generator"] == weight.numel() and logs["grad_norm/generator"].isfinite()
     assert logs["grad_nonfinite/discriminator"] == 0
     assert torch.equal(weight, before)
+
+
+def test_so_are_those_of_the_gradient_penalty_by_themselves():
+    model = build_fixed_model()
+    weight, times = model.discriminator.from_image.weight, []
+    # The second time that gradients arrive there is the penalty's.
+    weight.register_hook(lambda gradient: times.append(1) or gradient / (2 - len(times)))
+    logs = logs_of_a_step(model)
+    assert logs["grad_nonfinite/discriminator"] == 0
+    assert logs["grad_nonfinite/r1"] == weight.numel()

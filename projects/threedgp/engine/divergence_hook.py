@@ -18,14 +18,16 @@ from mmengine.optim import OptimWrapper, OptimWrapperDict
 from mmengine.runner import Runner
 from torch import Tensor
 
+from ..errors import UserError
 from ..training.state_dicts import unwrap
 from ..whole_files import whole_file
 from .checkpoint_loading import POINTER, whole_checkpoint_before
-from .divergence_watch import GRADIENTS, Diverged, DivergenceWatch, broken_values
+from .divergence_watch import GRADIENTS, Diverged, DivergenceWatch, broken_values, rising
 from .train_loop import KimgTrainLoop
 
 INCIDENTS = "incidents.jsonl"
 GAMMA_FACTOR = "r1_gamma_factor"
+METRIC = "watched_metric"
 
 
 @HOOKS.register_module()
@@ -33,20 +35,26 @@ class DivergenceHook(Hook):
     """Watches a training, and takes it back to a checkpoint from before the trouble.
 
     An alarm is what ``DivergenceWatch`` finds lasting, or weights that are not finite, in any process. The
-    training then goes on from the newest checkpoint that was saved long enough before, with the data and the
-    random numbers that come after the bad stretch. What was done is written to the log, the curves and
-    ``incidents.jsonl`` in the work folder. Too many alarms within a while end the training with an error, as
-    does one without such a checkpoint. Single steps with numbers that are not finite are counted, and warned
-    of; a training with such losses that were never mended ends with an error, too.
+    training then goes on from the newest checkpoint that was saved long enough before, or else from the
+    newest before the trouble, with the data and the random numbers that come after the bad stretch. What was
+    done is written to the log, the curves and ``incidents.jsonl`` in the work folder. Too many alarms within
+    a while end the training with an error, as does one without such a checkpoint. Single steps with numbers
+    that are not finite are counted, and warned of; if so many losses were that this is no exception, and yet
+    no alarm, the training ends with an error, too.
 
     Args:
         interval: Steps between two looks at the weights, and two warnings.
-        distance: Steps between the checkpoint that is taken and the beginning of the trouble, at least.
+        distance: Steps between the checkpoint that is taken and the beginning of the trouble, at least, where
+            there is such a one.
         skip: Steps' worth of data and random numbers that are left out behind the trouble.
         max_alarms: Alarms that are mended within ``alarm_kimg``; 0 mends none.
         alarm_kimg: Thousands of images, see ``max_alarms``.
         lr_factor: What every learning rate is multiplied with at an alarm.
         gamma_factor: What the gradient penalty's gamma is multiplied with at an alarm.
+        metric: A metric of the validation of which less is better, such as ``FID/fid``; if it goes up for
+            good, that is an alarm, too. None looks at none.
+        metric_factor: How many times the metric's lowest value is too much.
+        metric_patience: For how many validations in a row it has to be.
         **watch: See ``DivergenceWatch``.
 
     Raises:
@@ -64,9 +72,13 @@ class DivergenceHook(Hook):
         alarm_kimg: float = 1000.0,
         lr_factor: float = 1.0,
         gamma_factor: float = 1.0,
+        metric: str | None = None,
+        metric_factor: float = 2.0,
+        metric_patience: int = 5,
         **watch: Any,
     ) -> None:
         least = dict(interval=1, distance=0, skip=0, max_alarms=0, alarm_kimg=0, lr_factor=0, gamma_factor=0)
+        least |= dict(metric_factor=1, metric_patience=1)
         given = dict(locals())
         for name, lowest in least.items():
             if not (math.isfinite(given[name]) and given[name] >= lowest):
@@ -75,6 +87,7 @@ class DivergenceHook(Hook):
         self.interval, self.distance, self.skip = interval, distance, skip
         self.max_alarms, self.alarm_kimg = max_alarms, alarm_kimg
         self.lr_factor, self.gamma_factor = lr_factor, gamma_factor
+        self.metric, self.metric_factor, self.metric_patience = metric, metric_factor, metric_patience
         self.watch = DivergenceWatch(**watch)
         self._alarms: list[float] = []
         self._begin()
@@ -82,7 +95,7 @@ class DivergenceHook(Hook):
     def _begin(self) -> None:
         self._recent: Counter[str] = Counter()
         self._total: Counter[str] = Counter()
-        self._iterations = 0
+        self._iterations = self._all_iterations = 0
         self.watch.forget()
 
     def before_train(self, runner: Runner) -> None:
@@ -121,6 +134,28 @@ class DivergenceHook(Hook):
             alarm = alarm or broken_weights(runner, self.interval)
         raise_alike(alarm)
 
+    def after_val_epoch(self, runner: Runner, metrics: dict[str, float] | None = None) -> None:
+        """Look at the metric.
+
+        Args:
+            runner: The runner.
+            metrics: What the validation measured, in the first process; others may have nothing.
+
+        Raises:
+            ValueError: If the metric is none of them.
+            Diverged: If there is an alarm, in all processes alike.
+        """
+        if self.metric is None:
+            return
+        metrics = metrics or {}
+        if self.metric not in metrics:
+            raise UserError(
+                f"DivergenceHook.metric: got {self.metric!r}, wanted one of {sorted(metrics)} (or None)"
+            )
+        history = [*runner.message_hub.get_info(METRIC, []), (runner.iter, float(metrics[self.metric]))]
+        runner.message_hub.update_info(METRIC, history)
+        raise_alike(rising(history, self.metric, self.metric_factor, self.metric_patience))
+
     def mend(self, runner: Runner, alarm: Diverged) -> None:
         """Go back to a checkpoint from before the trouble.
 
@@ -140,14 +175,17 @@ class DivergenceHook(Hook):
                 f"{about}. Of the alarms within {self.alarm_kimg:g} kimg this is number {len(self._alarms)}, "
                 f"and {self.max_alarms} are mended; a lower learning rate or a larger model.r1.gamma may help"
             ) from alarm
-        path = whole_checkpoint_before(runner.work_dir, step - alarm.steps - self.distance)
-        if path is None:
+        sound = step - alarm.steps
+        path = whole_checkpoint_before(runner.work_dir, sound - self.distance)
+        if (path := path or whole_checkpoint_before(runner.work_dir, sound)) is None:
             raise Diverged(
                 f"{about}. No checkpoint from before the trouble is there to go back to"
             ) from alarm
         with whole_file(Path(runner.work_dir, POINTER)) as pointer:
             pointer.write_text(path.name, encoding="utf-8")
         loop.roll_back(path, self.skip * loop.images_per_iter)
+        history = runner.message_hub.get_info(METRIC, [])
+        runner.message_hub.update_info(METRIC, [each for each in history if each[0] <= runner.iter])
         self._begin()
         self._slow_down(runner)
         self._write_down(runner, dict(reason=str(alarm), kimg=kimg, iteration=step), path)
@@ -183,14 +221,19 @@ class DivergenceHook(Hook):
                 file.write(json.dumps(incident) + "\n")
 
     def after_train(self, runner: Runner) -> None:
-        """Report the rest, and end with an error if there was a loss that was not finite.
+        """Report the rest, and end with an error if more than some steps had a loss that was not finite.
 
         Raises:
-            FloatingPointError: If a loss or the weights were not finite.
+            FloatingPointError: If such losses, or the weights, were not finite.
         """
         self._report(runner)
         raise_alike(broken_weights(runner, 1))
-        losses = {name: count for name, count in self._total.items() if not name.startswith(GRADIENTS)}
+        few = max(self.watch.patience - 1, self._all_iterations // 100)
+        losses = {
+            name: count
+            for name, count in self._total.items()
+            if not name.startswith(GRADIENTS) and count > few
+        }
         if losses:
             raise FloatingPointError(f"training ended with losses that were not finite: {in_words(losses)}")
 
@@ -205,6 +248,7 @@ class DivergenceHook(Hook):
                 "learned"
             )
         self._total.update(everywhere)
+        self._all_iterations += self._iterations
         self._recent, self._iterations = Counter(), 0
 
 

@@ -2,7 +2,7 @@
 
 import math
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import median
 
@@ -32,7 +32,8 @@ class DivergenceWatch:
         window: Steps of which the median of a gradient's norm is taken; no norm alarms before as many.
         factor: A norm of more than so many medians is one of trouble.
         max_logit: So is a mean logit of the discriminator, of reals or of fakes, of more than this.
-        patience: Steps that trouble of one kind has to last; numbers that are not finite are one kind.
+        patience: How often in a row a number has to be trouble. Steps that do not log it do not count: R1 is
+            applied every 16th step only.
     """
 
     window: int = 100
@@ -40,7 +41,8 @@ class DivergenceWatch:
     max_logit: float = 100.0
     patience: int = 5
     _norms: dict[str, deque[float]] = field(default_factory=dict)
-    _lasting: dict[str, int] = field(default_factory=dict)
+    _steps: int = 0
+    _lasting: dict[str, list[int]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for name, least in (("window", 1), ("factor", 1), ("max_logit", 0), ("patience", 1)):
@@ -58,26 +60,31 @@ class DivergenceWatch:
             The alarm, if trouble of some kind has lasted long enough; None otherwise.
         """
         troubles = self._troubles(values)
-        self._lasting = {kind: self._lasting.get(kind, 0) + 1 for kind in troubles}
-        for kind, steps in self._lasting.items():
-            if steps >= self.patience:
-                return Diverged(f"{troubles[kind]}, in {steps} steps one after the other", steps)
-        return None
+        self._steps += 1
+        for name in values:
+            if name in troubles:
+                self._lasting.setdefault(name, []).append(self._steps)
+            else:
+                self._lasting.pop(name, None)
+        alarms = [name for name in troubles if len(self._lasting[name]) >= self.patience]
+        if not alarms:
+            return None
+        began = min(self._lasting[name][0] for name in alarms)
+        what = "; ".join(troubles[name] for name in alarms)
+        return Diverged(f"{what}, {self.patience} times in a row", self._steps - began + 1)
 
     def forget(self) -> None:
         """Begin anew, as after a step back."""
-        self._norms, self._lasting = {}, {}
+        self._norms, self._steps, self._lasting = {}, 0, {}
 
     def _troubles(self, values: Mapping[str, float]) -> dict[str, str]:
-        """Return what is wrong with this step, by kind."""
-        troubles: dict[str, str] = {}
-        if broken := broken_values(values):
-            troubles["finite"] = f"not finite: {', '.join(broken)}"
+        """Return what is wrong with this step, by the number that says so."""
+        troubles = {name: f"{name} not finite" for name in broken_values(values)}
         for name, value in values.items():
             if name.startswith(NORMS) and self._is_high(name, value):
                 usual = median(self._norms[name])
                 troubles[name] = f"{name} {value:.3g}, more than {self.factor:g} times the usual {usual:.3g}"
-            elif name.startswith(LOGITS) and abs(value) > self.max_logit:
+            elif name.startswith(LOGITS) and not abs(value) <= self.max_logit:
                 troubles[name] = f"{name} {value:.3g}, wanted at most {self.max_logit:g}"
         return troubles
 
@@ -97,3 +104,27 @@ def broken_values(values: Mapping[str, float]) -> list[str]:
     """
     losses = [name for name, value in values.items() if "loss" in name and not math.isfinite(float(value))]
     return losses + [name for name in values if name.startswith(GRADIENTS) and float(values[name]) != 0]
+
+
+def rising(history: Sequence[tuple[int, float]], name: str, factor: float, patience: int) -> Diverged | None:
+    """Look whether a metric, of which less is better, went up for good.
+
+    Args:
+        history: Step and value of every evaluation.
+        name: The metric.
+        factor: How many times the lowest value is too much.
+        patience: For how many evaluations in a row it has to be.
+
+    Returns:
+        The alarm, whose trouble began after the last evaluation that was well; None if there is none.
+    """
+    if len(history) <= patience:
+        return None
+    best = min((value for _, value in history if math.isfinite(value)), default=math.inf)
+    if any(value <= factor * best for _, value in history[-patience:]):
+        return None
+    (now, value), (well, _) = history[-1], history[-patience - 1]
+    reason = (
+        f"{name} {value:.4g}, for {patience} evaluations more than {factor:g} times its lowest {best:.4g}"
+    )
+    return Diverged(reason, now - well)

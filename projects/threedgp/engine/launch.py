@@ -5,6 +5,7 @@ import json
 import math
 import os
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,8 @@ from .training_check import check_training
 
 TRAINING = ("train_dataloader", "train_cfg", "optim_wrapper")
 TESTING = ("test_dataloader", "test_cfg", "test_evaluator")
+TIMEOUT = 1800
+"""Seconds that processes wait for each other, if `env_cfg.dist_cfg.timeout` does not say."""
 
 
 def load_config(args: argparse.Namespace) -> Config:
@@ -140,7 +143,8 @@ def join_processes(config: Config, launcher: str, local_rank: int | None = None)
         config.model_wrapper_cfg = dict(type="MMDistributedDataParallel", broadcast_buffers=False)
     config.model_wrapper_cfg.device_ids = None
     if not torch.distributed.is_initialized():
-        torch.distributed.init_process_group("gloo")
+        seconds = (config.get("env_cfg") or {}).get("dist_cfg", {}).get("timeout", TIMEOUT)
+        torch.distributed.init_process_group("gloo", timeout=timedelta(seconds=seconds))
 
 
 class _MetricsKeeper(Hook):

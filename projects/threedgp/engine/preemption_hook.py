@@ -70,13 +70,16 @@ class PreemptionHook(Hook):
         all_reduce(asked, op="max")
         if not asked:
             return
+        newest = None
         for hook in runner.hooks:
-            if isinstance(hook, CheckpointHook) and not hook.every_n_train_iters(runner, hook.interval):
-                hook._save_checkpoint(runner)
+            if isinstance(hook, CheckpointHook):
+                if not hook.every_n_train_iters(runner, hook.interval):
+                    hook._save_checkpoint(runner)
+                newest = hook.last_ckpt
         self._stop_listening()
         runner.logger.warning(
-            f"Stopped by {self._asked or 'a signal to another process'} after iteration {runner.iter + 1}, "
-            f"which is saved; --resume goes on (exit status {STOPPED})"
+            f"Stopped by {self._asked or 'a signal to another process'} after iteration {runner.iter + 1}; "
+            f"--resume goes on from the newest checkpoint, {newest} (exit status {STOPPED})"
         )
         sys.exit(STOPPED)
 

@@ -124,13 +124,12 @@ class KimgTrainLoop(IterBasedTrainLoop):
                 batch = next(self.dataloader_iterator)
                 set_seeds(self._seed, get_rank(), int(self.images_seen) + self.skipped)
                 self.run_iter(batch)
+                if self._is_time_to_validate():
+                    self.runner.val_loop.run()
             except Diverged as alarm:
                 if self.mend is None:
                     raise
                 self.mend(alarm)
-                continue
-            if self._is_time_to_validate():
-                self.runner.val_loop.run()
         self.runner.call_hook("after_train_epoch")
         self.runner.call_hook("after_train")
         return self.runner.model

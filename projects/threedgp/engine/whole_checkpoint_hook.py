@@ -3,11 +3,14 @@
 import logging
 import os
 from collections import deque
+from collections.abc import Callable
+from copy import copy
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from mmagic.registry import HOOKS
-from mmengine.dist import is_main_process
+from mmengine.dist import all_gather_object, is_main_process
 from mmengine.fileio import LocalBackend, register_backend
 from mmengine.hooks import CheckpointHook
 from mmengine.logging import print_log
@@ -27,6 +30,7 @@ from .checkpoint_loading import (
 from .divergence_hook import broken_weights, raise_alike
 
 BACKEND = "whole"
+STOP, GO_ON = "stop", "go_on"
 
 
 @register_backend(BACKEND, force=True)
@@ -34,30 +38,49 @@ class WholeBackend(LocalBackend):
     """Local files that are either the old one or the new one."""
 
     def put(self, obj: bytes, filepath: str | Path) -> None:
-        """Write bytes to a file."""
-        with whole_file(filepath) as passing:
-            super().put(obj, passing)
+        """Write bytes to a file.
+
+        Raises:
+            OSError: If that fails; names the file, which a full disk does not.
+        """
+        try:
+            with whole_file(filepath) as passing:
+                super().put(obj, passing)
+        except OSError as error:
+            raise OSError(f"{filepath}: {error.strerror or error}") from error
 
 
 @HOOKS.register_module()
 class WholeCheckpointHook(CheckpointHook):
     """The toolkit's ``CheckpointHook``, and what it leaves out.
 
-    * A file is written under a passing name and renamed when it is on the disk; the oldest is removed only
-      after that.
+    * A file is written under a passing name and renamed when it is on the disk; the oldest, and the best so
+      far, is removed only after that.
+    * One that cannot be written (disk full, no permission) is named; those before it stay.
     * What is not finite is not saved, but raised as ``Diverged``.
     * A resumed run goes on from the newest whole checkpoint of its work folder, wherever that was moved.
     * A checkpoint of other classes, or of another order of them, is refused; one of another config cannot be
       resumed. With ``model.strict_load=False`` both are taken as far as they fit, with a new optimiser.
 
     Args:
+        on_save_error: What a training does that cannot write a checkpoint: ``stop``, or ``go_on`` without.
         **kwargs: As of the toolkit's.
+
+    Raises:
+        ValueError: If ``on_save_error`` is neither.
     """
 
+    file_backend: Any
     keep_ckpt_ids: deque
     best_ckpt_path: str | None
+    last_ckpt: str | None
 
-    def __init__(self, **kwargs: Any) -> None:
+    def __init__(self, on_save_error: str = STOP, **kwargs: Any) -> None:
+        if on_save_error not in (STOP, GO_ON):
+            raise ValueError(
+                f"WholeCheckpointHook.on_save_error: got {on_save_error!r}, wanted {STOP!r} or {GO_ON!r}"
+            )
+        self.on_save_error = on_save_error
         super().__init__(**dict(backend_args=dict(backend=BACKEND)) | kwargs)
 
     def before_run(self, runner: Runner) -> None:
@@ -82,6 +105,8 @@ class WholeCheckpointHook(CheckpointHook):
     def before_train(self, runner: Runner) -> None:
         """Look for the best checkpoints of earlier runs in this folder, not where it was copied from."""
         super().before_train(runner)
+        # Every checkpoint holds the config's text, which takes some tenths of a second to be made pretty.
+        object.__setattr__(runner.cfg, "_format_python_code", False)
         if (path := getattr(self, "best_ckpt_path", None)) is not None:
             self.best_ckpt_path = self._here(path)
         for key, path in getattr(self, "best_ckpt_path_dict", {}).items():
@@ -112,17 +137,14 @@ class WholeCheckpointHook(CheckpointHook):
     def _save_checkpoint_with_step(self, runner: Runner, step: int, meta: dict) -> None:
         # In all processes, of which one saves.
         raise_alike(broken_weights(runner, 1))
-        keeps, outdated = self.max_keep_ckpts > 0, None
-        if keeps and (not self.keep_ckpt_ids or self.keep_ckpt_ids[-1] != step):
-            if len(self.keep_ckpt_ids) == self.max_keep_ckpts:
-                outdated = self.keep_ckpt_ids[0]
-            self.keep_ckpt_ids.append(step)  # of limited length: the first one goes
-            runner.message_hub.update_info("keep_ckpt_ids", list(self.keep_ckpt_ids))
-        # Already counted, so that nothing is removed before the new one is whole.
         name = self.filename_tmpl.format(step)
-        self.last_ckpt = self.file_backend.join_path(self.out_dir, name)
-        runner.message_hub.update_info("last_ckpt", self.last_ckpt)
-        runner.save_checkpoint(
+        kept, last = list(getattr(self, "keep_ckpt_ids", [])), self.last_ckpt
+        # Later ones belong to a stretch that the training went back from.
+        wanted = [*(each for each in kept if each < step), step]
+        # Counted in the file itself, so that nothing is removed before the new one is whole.
+        self._count(runner, wanted, self.file_backend.join_path(self.out_dir, name))
+        save = partial(
+            runner.save_checkpoint,
             self.out_dir,
             name,
             save_optimizer=self.save_optimizer,
@@ -132,19 +154,89 @@ class WholeCheckpointHook(CheckpointHook):
             backend_args=self.backend_args,
             **self.args,
         )
-        if is_main_process():
+        if not self._is_saved(runner, save):
+            self._count(runner, kept, last)
+        elif is_main_process():
             self._point_to_last(runner.work_dir)
-            if outdated is not None:
-                self._remove(outdated)
+            for outdated in wanted[: -self.max_keep_ckpts] if self.max_keep_ckpts > 0 else []:
+                self._remove(self.file_backend.join_path(self.out_dir, self.filename_tmpl.format(outdated)))
+
+    def _save_best_checkpoint(self, runner: Runner, metrics: dict) -> None:
+        if not self.save_best:
+            return
+        raise_alike(broken_weights(runner, 1))
+        info, backend = runner.message_hub.runtime_info, self.file_backend
+        known = [
+            {name: copy(each[name]) for name in each if name.startswith("best_")}
+            for each in (info, vars(self))
+        ]
+        # The toolkit would remove the best one so far before it writes the new one.
+        self.file_backend = later = _RemovesLater(backend)
+        try:
+            is_saved = self._is_saved(runner, partial(super()._save_best_checkpoint, runner, metrics))
+        finally:
+            self.file_backend = backend
+        if is_saved:
+            for path in later.outdated - set(map(str, info.values())):
+                self._remove(path)
+            return
+        for name in [name for name in info if name.startswith("best_")]:
+            del info[name]
+        for each, before in zip((info, vars(self)), known, strict=True):
+            each.update(before)
+
+    def _is_saved(self, runner: Runner, save: Callable[[], None]) -> bool:
+        """Save, and let all processes know whether that went well.
+
+        Raises:
+            OSError: If it did not, and training is to stop.
+        """
+        error = None
+        try:
+            save()
+        except OSError as caught:
+            error = str(caught)
+        errors = [each for each in all_gather_object(error) if each]
+        for each in errors:
+            message = f"checkpoint: cannot be written ({each}); those before it stay"
+            if self.on_save_error == STOP:
+                raise OSError(f"{message}, and --resume goes on from them (on_save_error={STOP!r})")
+            runner.logger.error(f"{message}, and training goes on without it")
+        return not errors
+
+    def _count(self, runner: Runner, steps: list[int], last: str | None) -> None:
+        """Note which checkpoints there are, in the hook and in what is saved."""
+        self.last_ckpt = last
+        runner.message_hub.update_info("last_ckpt", last)
+        if self.max_keep_ckpts > 0:
+            self.keep_ckpt_ids.clear()
+            self.keep_ckpt_ids.extend(steps)  # of limited length: the first ones go
+            runner.message_hub.update_info("keep_ckpt_ids", list(self.keep_ckpt_ids))
 
     def _point_to_last(self, work_dir: str) -> None:
         with whole_file(Path(work_dir, POINTER)) as passing:
             passing.write_text(str(self.last_ckpt), encoding="utf-8", errors="surrogateescape")
 
-    def _remove(self, step: int) -> None:
-        path = self.file_backend.join_path(self.out_dir, self.filename_tmpl.format(step))
+    def _remove(self, path: str) -> None:
         if self.file_backend.isfile(path):
             self.file_backend.remove(path)
+
+
+class _RemovesLater:
+    """A file backend that takes down what is to be removed.
+
+    Args:
+        backend: The backend.
+    """
+
+    def __init__(self, backend: Any) -> None:
+        self._backend, self.outdated = backend, set[str]()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._backend, name)
+
+    def remove(self, path: str) -> None:
+        self.outdated.add(path)
 
 
 def present_classes(runner: Runner) -> ClassNames:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import IO
 
 from ..errors import UserError
+from ..whole_files import remove_passing
 from .checkpoint_loading import POINTER
 
 LOCK = ".running"
@@ -20,7 +21,7 @@ def claim(folder: str | Path) -> None:
     """Keep every other training out of a work folder until this process ends; nothing in the other ranks.
 
     The lock is the system's, so that it goes with the process also if that is killed; the file, which says
-    who holds it, may stay.
+    who holds it, may stay. What one that was killed was about to write is removed.
 
     Args:
         folder: The folder; made if it is missing.
@@ -50,6 +51,7 @@ def claim(folder: str | Path) -> None:
     file.write(f"process {os.getpid()} on {socket.gethostname()}, since {began},")
     file.flush()
     _held[folder] = file
+    remove_passing(folder)
 
 
 def spare_earlier_training(folder: str | Path, overwrite: bool) -> None:

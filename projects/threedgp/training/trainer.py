@@ -84,7 +84,7 @@ class Trainer:
             self.draws.fakes(n, term.one_swap),
             draws,
         )
-        return {key: value for key, value in result.logs.items() if key.startswith("loss")}
+        return _lazy_logs("generator", term.name, result.logs)
 
     def train_discriminator(self, real: RealBatch, batch_size: int) -> Logs:
         """Train the discriminator on its main loss.
@@ -117,7 +117,7 @@ class Trainer:
         result = self._optimize(
             "discriminator", lambda part: self.phases.r1_phase(part, batch_size), self._patches(real)
         )
-        return dict(loss_d_r1=result.logs["loss_d_r1"])
+        return _lazy_logs("discriminator", "r1", result.logs)
 
     def _patches(self, real: RealBatch) -> RealPatches:
         side = self.phases.bare_generator.seen_size(self.phases.sampling)
@@ -147,6 +147,12 @@ class Trainer:
         group_size = getattr(unwrap(self.phases.discriminator), "mbstd_group_size", 1)
         indices = chunk_indices(len(batches[0]), self.micro_batch_size, group_size)
         return list(zip(*(batch.split(indices) for batch in batches), strict=True))
+
+
+def _lazy_logs(network: str, name: str, logs: Logs) -> Logs:
+    """Return the losses of a phase that comes now and then, and whether its gradients were finite."""
+    losses = {key: value for key, value in logs.items() if key.startswith("loss")}
+    return losses | {f"grad_nonfinite/{name}": logs[f"grad_nonfinite/{network}"]}
 
 
 def _synchronized(module: nn.Module, now: bool) -> AbstractContextManager:
