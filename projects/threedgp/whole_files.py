@@ -1,10 +1,19 @@
 """Files that are either the old one or the new one, never half of it, also after a power cut."""
 
 import os
+import re
 import shutil
+import socket
+import zipfile
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+HOST = socket.gethostname()
+_LEFTOVER = re.compile(
+    rf"\.(?P<name>.+)\.{re.escape(HOST)}-(?P<pid>\d+)\.(?P<kind>tmp|new|old)(\.[^.]*)?", re.DOTALL
+)
 
 
 @contextmanager
@@ -20,7 +29,8 @@ def whole_file(path: str | Path) -> Iterator[Path]:
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    passing = path.with_name(f".{path.stem}.{os.getpid()}.tmp{path.suffix}")
+    clear_leftovers(path.parent)
+    passing = path.with_name(f".{path.stem}.{_owner(os.getpid())}.tmp{path.suffix}")
     try:
         yield passing
         _sync(passing)
@@ -56,12 +66,13 @@ def whole_folder(path: Path) -> Iterator[Path]:
         The passing name, hidden and beside `path`. If the block fails it is gone, and the older folder stays.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    new, old = (path.with_name(f".{path.name}.{kind}-{os.getpid()}") for kind in ("new", "old"))
+    clear_leftovers(path.parent)
+    new, old = (path.with_name(f".{path.name}.{_owner(os.getpid())}.{kind}") for kind in ("new", "old"))
     new.mkdir()
     try:
         yield new
         if path.exists():
-            path.rename(old)
+            path.rename(old)  # killed now, the older folder is put back by whoever writes here next
         new.rename(path)
     except BaseException:
         shutil.rmtree(new, ignore_errors=True)
@@ -69,3 +80,46 @@ def whole_folder(path: Path) -> Iterator[Path]:
             old.rename(path)
         raise
     shutil.rmtree(old, ignore_errors=True)
+
+
+def clear_leftovers(folder: Path) -> None:
+    """Remove what a process of this machine that was killed has left in a folder under passing names.
+
+    An older folder that was just being replaced gets its name back. What belongs to a living process, or to
+    one of another machine, stays.
+    """
+    for entry in os.scandir(folder):
+        found = _LEFTOVER.fullmatch(entry.name)
+        if found is None or _lives(int(found["pid"])):
+            continue
+        path = Path(entry.path)
+        target = path.with_name(found["name"])
+        if found["kind"] == "old" and not target.exists():
+            path.rename(target)
+        elif entry.is_dir(follow_symlinks=False):
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
+
+
+def _owner(pid: int) -> str:
+    return f"{HOST}-{pid}"
+
+
+def _lives(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass  # it is somebody else's
+    return True
+
+
+def is_whole(path: str | Path) -> bool:
+    """Whether a zip archive, as torch writes its files, can be read to its end and its check sums hold."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return archive.testzip() is None
+    except (OSError, EOFError, zipfile.BadZipFile, zlib.error, RuntimeError, ValueError):
+        return False

@@ -11,9 +11,12 @@ from mmengine.config import Config
 from mmengine.registry import Registry
 from mmengine.runner import Runner
 
-from ..errors import UserError
+from ..errors import UserError, blame
+from ..ranges import check_ranges
 
+OURS = __name__.partition(".engine")[0]
 SECTIONS = frozenset(inspect.signature(Runner.__init__).parameters) - {"self"}
+PLAIN_SECTIONS = frozenset({"experiment_name", "launcher", "load_from", "log_level", "resume", "work_dir"})
 KEYS_OF_THE_TOOLKIT = frozenset({"type", "_scope_", "_delete_"})
 KEYS_OF_THE_OWNER = {"ema_config": frozenset({"start_iter"})}
 """What the toolkit's GANs take out of a part's config themselves, by the name of the part."""
@@ -30,6 +33,38 @@ def check_option(config: Config, key: str) -> None:
     name = key.split(".")[0]
     if name not in config and name not in SECTIONS:
         raise UserError(f"--cfg-options {key}: there is no {name!r} in the config{_like(name, {*config})}")
+
+
+def check_names(config: Config) -> None:
+    """Refuse a config with a name that nobody reads and that is all but the name of a section.
+
+    Other names are variables of whoever wrote the config (``batch_size``, ``train_pipeline``), of which
+    nobody knows a list; a slip of the finger in ``train_cfg`` would be one of them, and its section be
+    passed over.
+
+    Raises:
+        ValueError: If a name is one slip from a section's, or two where that is long; case and underscores do
+            not count, and neither does a plain value where sections hold more.
+    """
+    for name in sorted(name for name in config.keys() - SECTIONS if not name.startswith("_")):
+        is_plain = not isinstance(config[name], Mapping | list | tuple)
+        for section in sorted(PLAIN_SECTIONS if is_plain else SECTIONS):
+            ours, theirs = (text.replace("_", "").lower() for text in (name, section))
+            if slips(ours, theirs) <= (len(theirs) > 3) + (len(theirs) > 6):
+                raise ValueError(f"{name}: no section of a run is called that; did you mean {section!r}?")
+
+
+def slips(a: str, b: str) -> int:
+    """The least number of letters left out, put in, replaced or swapped with the next that make b of a."""
+    rows = [list(range(len(b) + 1))]
+    for i, letter in enumerate(a, start=1):
+        row = [i]
+        for j, other in enumerate(b, start=1):
+            row.append(min(rows[-1][j] + 1, row[-1] + 1, rows[-1][j - 1] + (letter != other)))
+            if i > 1 and j > 1 and letter == b[j - 2] and a[i - 2] == other:
+                row[-1] = min(row[-1], rows[-2][j - 2] + 1)
+        rows.append(row)
+    return rows[-1][-1]
 
 
 def check_config(config: Config) -> None:
@@ -50,6 +85,13 @@ def check_config(config: Config) -> None:
             names = taken[0] or set()
             unknown = sorted(set(node) - names - others)[0]
             raise UserError(f"{place}: {node['type']} takes no {unknown!r}{_like(unknown, names)}")
+        for component in filter(_is_ours, candidates):
+            with blame("", ValueError):
+                check_ranges(component.__init__, node, place)
+
+
+def _is_ours(component: Any) -> bool:
+    return isinstance(component, type) and component.__module__.startswith(OURS)
 
 
 def takes(node: Mapping[str, Any], key: str) -> bool:

@@ -21,10 +21,12 @@ from .checkpoint_loading import (
     ClassNames,
     class_names,
     differing_classes,
+    meta_of,
     newest_whole_checkpoint,
     stored_class_names,
 )
 from .divergence_hook import broken_weights, raise_alike
+from .resume_check import check_resumed
 
 BACKEND = "whole"
 
@@ -104,6 +106,7 @@ class WholeCheckpointHook(CheckpointHook):
         strict = getattr(model, "strict_load", True)
         if runner._resume:
             check_resumable(model.state_dict(), checkpoint, name, strict)
+            check_resumed(runner, checkpoint, name)
         if getattr(model, "num_classes", None):
             # A model of the toolkit has no such option, and its weights may call the classes otherwise.
             strict = getattr(model, "strict_load", False)
@@ -195,7 +198,7 @@ def check_resumable(own: dict, checkpoint: dict, name: str, strict: bool) -> Non
         f"A new training begins from what fits of it without --resume, by --cfg-options load_from={name} "
         "model.strict_load=False (and train_cfg.start_kimg=checkpoint to keep its schedules' place)"
     )
-    meta = checkpoint.get("meta") or {}
+    meta = meta_of(checkpoint)
     if "iter" not in meta or "optimizer" not in checkpoint:
         raise UserError(f"resume: {name} holds no optimiser, wanted an iter_*.pth of a training. {advice}")
     if not (misfits := find_misfits(own, checkpoint.get("state_dict") or {})):
