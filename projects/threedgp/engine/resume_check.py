@@ -34,9 +34,16 @@ def check_resumed(runner: Runner, checkpoint: Mapping[str, Any], name: str) -> N
         raise UserError(f"resume: {name}: message_hub: wanted {', '.join(HUB_PARTS)}, a dict each")
     if "optimizer" in checkpoint:
         with blame(f"resume: {name}: optimizer", Exception):
+            if isinstance(runner.optim_wrapper, OptimWrapperDict):
+                _check_owners(set(checkpoint["optimizer"]), set(runner.optim_wrapper.keys()))
             runner.optim_wrapper.load_state_dict(checkpoint["optimizer"])
             for place, problem in _problems(runner.optim_wrapper):
                 raise UserError(f"resume: {name}: optimizer{place}: got {problem}, wanted finite numbers")
+
+
+def _check_owners(got: set[str], wanted: set[str]) -> None:
+    if got != wanted:
+        raise ValueError(f"got those of {', '.join(sorted(got))}, wanted {', '.join(sorted(wanted))}")
 
 
 def _problems(wrapper: Any) -> Iterator[tuple[str, str]]:
