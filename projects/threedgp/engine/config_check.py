@@ -2,8 +2,10 @@
 
 import difflib
 import inspect
+import math
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from typing import Any
+from types import NoneType
+from typing import Any, get_args
 
 from mmagic import registry
 from mmengine import registry as mmengine_registry
@@ -17,6 +19,7 @@ from ..ranges import check_ranges
 OURS = __name__.partition(".engine")[0]
 SECTIONS = frozenset(inspect.signature(Runner.__init__).parameters) - {"self"}
 PLAIN_SECTIONS = frozenset({"experiment_name", "launcher", "load_from", "log_level", "resume", "work_dir"})
+NUMBERS = frozenset({int, float, bool, NoneType})
 KEYS_OF_THE_TOOLKIT = frozenset({"type", "_scope_", "_delete_"})
 KEYS_OF_THE_OWNER = {"ema_config": frozenset({"start_iter"})}
 """What the toolkit's GANs take out of a part's config themselves, by the name of the part."""
@@ -73,7 +76,9 @@ def check_config(config: Config) -> None:
     Raises:
         UserError: The first of them, with its place in the config.
     """
-    for place, node in typed_nodes({name: config[name] for name in SECTIONS if name in config}):
+    sections = {name: config[name] for name in SECTIONS if name in config}
+    _check_values(sections)
+    for place, node in typed_nodes(sections):
         candidates = list(_find(node["type"]))
         if not candidates:
             every = {name for each in _registries() for name in each.module_dict}
@@ -85,13 +90,38 @@ def check_config(config: Config) -> None:
             names = taken[0] or set()
             unknown = sorted(set(node) - names - others)[0]
             raise UserError(f"{place}: {node['type']} takes no {unknown!r}{_like(unknown, names)}")
-        for component in filter(_is_ours, candidates):
-            with blame("", ValueError):
-                check_ranges(component.__init__, node, place)
+        for component in candidates:
+            _check_numbers(component, node, place)
 
 
-def _is_ours(component: Any) -> bool:
-    return isinstance(component, type) and component.__module__.startswith(OURS)
+def _check_values(node: Any, place: str = "") -> None:
+    """Refuse what is wrong wherever it is: NaN, and a type that is neither a name nor a class."""
+    if isinstance(node, float) and math.isnan(node):
+        raise UserError(f"{place}: got nan, wanted a number")
+    items = node.items() if isinstance(node, Mapping) else enumerate(node) if _is_list(node) else ()
+    for key, child in items:
+        inner = f"{place}.{key}" if place else str(key)
+        if key == "type" and not isinstance(child, str) and not callable(child):
+            raise UserError(f"{inner}: got {child!r}, wanted the name of a component")
+        _check_values(child, inner)
+
+
+def _is_list(node: Any) -> bool:
+    return isinstance(node, list | tuple)
+
+
+def _check_numbers(component: Any, node: Mapping[str, Any], place: str) -> None:
+    """Compare arguments with the ranges of our components, and with the types of the toolkit's numbers."""
+    if isinstance(component, type) and component.__module__.startswith(OURS):
+        with blame("", ValueError):
+            check_ranges(component.__init__, node, place)  # type: ignore[misc]
+    for name, parameter in inspect.signature(component).parameters.items():
+        kinds = get_args(parameter.annotation) or (parameter.annotation,)
+        if name not in node or not set(kinds) & {int, float} or not set(kinds) <= NUMBERS:
+            continue
+        value, may_be_none = node[name], parameter.default is None or NoneType in kinds
+        if not isinstance(value, int | float) and not (value is None and may_be_none):
+            raise UserError(f"{place}.{name}: got {value!r}, wanted a number")
 
 
 def takes(node: Mapping[str, Any], key: str) -> bool:
