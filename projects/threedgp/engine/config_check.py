@@ -4,8 +4,8 @@ import difflib
 import inspect
 import math
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from types import NoneType
-from typing import Any, get_args
+from types import NoneType, UnionType
+from typing import Any, Union, get_args, get_origin
 
 from mmagic import registry
 from mmengine import registry as mmengine_registry
@@ -18,8 +18,17 @@ from ..ranges import check_ranges
 
 OURS = __name__.partition(".engine")[0]
 SECTIONS = frozenset(inspect.signature(Runner.__init__).parameters) - {"self"}
+_LOADER = frozenset({"batch_size", "collate_fn", "dataset", "num_workers", "sampler"})
+FIXED_NAMES = {
+    "model": frozenset({"data_preprocessor", "discriminator", "distillation", "ema_config", "generator"}),
+    "optim_wrapper": frozenset({"constructor", "discriminator", "generator", "optimizer", "type"}),
+    "default_hooks": frozenset({"checkpoint", "logger", "param_scheduler", "sampler_seed", "timer"}),
+    "randomness": frozenset({"deterministic", "diff_rank_seed", "seed"}),
+    **dict.fromkeys(("train_dataloader", "val_dataloader", "test_dataloader"), _LOADER),
+}
+"""Names in a section that others stand beside, so that a slip in one of them would be one of the others."""
+OF_THE_TOOLKIT = frozenset({"discriminators", "generators"})
 PLAIN_SECTIONS = frozenset({"experiment_name", "launcher", "load_from", "log_level", "resume", "work_dir"})
-NUMBERS = frozenset({int, float, bool, NoneType})
 KEYS_OF_THE_TOOLKIT = frozenset({"type", "_scope_", "_delete_"})
 KEYS_OF_THE_OWNER = {"ema_config": frozenset({"start_iter"})}
 """What the toolkit's GANs take out of a part's config themselves, by the name of the part."""
@@ -55,6 +64,12 @@ def check_names(config: Config) -> None:
             ours, theirs = (text.replace("_", "").lower() for text in (name, section))
             if slips(ours, theirs) <= (len(theirs) > 3) + (len(theirs) > 6):
                 raise ValueError(f"{name}: no section of a run is called that; did you mean {section!r}?")
+    for section, known in FIXED_NAMES.items():
+        node = config.get(section)
+        unknown = set(map(str, node)) - known - OF_THE_TOOLKIT if isinstance(node, Mapping) else ()
+        for name in sorted(unknown):
+            if like := next((each for each in sorted(known) if slips(name, each) == 1), None):
+                raise ValueError(f"{section}.{name}: nobody reads a name like that; did you mean {like!r}?")
 
 
 def slips(a: str, b: str) -> int:
@@ -98,6 +113,10 @@ def _check_values(node: Any, place: str = "") -> None:
     """Refuse what is wrong wherever it is: NaN, and a type that is neither a name nor a class."""
     if isinstance(node, float) and math.isnan(node):
         raise UserError(f"{place}: got nan, wanted a number")
+    if isinstance(node, Mapping) and "type" not in node:
+        like = next((key for key in node if isinstance(key, str) and slips(key, "type") == 1), None)
+        if like is not None:
+            raise UserError(f"{place}.{like}: nobody reads a name like that; did you mean 'type'?")
     items = node.items() if isinstance(node, Mapping) else enumerate(node) if _is_list(node) else ()
     for key, child in items:
         inner = f"{place}.{key}" if place else str(key)
@@ -115,13 +134,27 @@ def _check_numbers(component: Any, node: Mapping[str, Any], place: str) -> None:
     if isinstance(component, type) and component.__module__.startswith(OURS):
         with blame("", ValueError):
             check_ranges(component.__init__, node, place)  # type: ignore[misc]
-    for name, parameter in inspect.signature(component).parameters.items():
-        kinds = get_args(parameter.annotation) or (parameter.annotation,)
-        if name not in node or not set(kinds) & {int, float} or not set(kinds) <= NUMBERS:
+    for name, parameter in _all_parameters(component).items():
+        hint = parameter.annotation
+        kinds = set(get_args(hint) if get_origin(hint) in (Union, UnionType) else (hint,)) - {NoneType}
+        if name not in node or not kinds or not kinds <= {int, float, bool}:
             continue
-        value, may_be_none = node[name], parameter.default is None or NoneType in kinds
-        if not isinstance(value, int | float) and not (value is None and may_be_none):
-            raise UserError(f"{place}.{name}: got {value!r}, wanted a number")
+        value, may_be_none = node[name], parameter.default is None
+        is_right = isinstance(value, int | float) if kinds != {bool} else value in (True, False)
+        if not is_right and not (value is None and may_be_none):
+            wanted = "True or False" if kinds == {bool} else "a number"
+            raise UserError(f"{place}.{name}: got {value!r}, wanted {wanted}")
+
+
+def _all_parameters(component: Any) -> dict[str, inspect.Parameter]:
+    """Parameters of a component, with those that it hands on to the classes it derives from."""
+    found: dict[str, inspect.Parameter] = {}
+    for each in component.__mro__ if isinstance(component, type) else (component,):
+        parameters = inspect.signature(each).parameters
+        found = {**parameters, **found}
+        if not any(one.kind is inspect.Parameter.VAR_KEYWORD for one in parameters.values()):
+            break
+    return found
 
 
 def takes(node: Mapping[str, Any], key: str) -> bool:

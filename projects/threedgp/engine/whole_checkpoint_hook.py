@@ -3,6 +3,7 @@
 import logging
 import os
 from collections import deque
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -60,6 +61,11 @@ class WholeCheckpointHook(CheckpointHook):
     best_ckpt_path: str | None
 
     def __init__(self, **kwargs: Any) -> None:
+        known = {
+            name for each in (CheckpointHook, Runner.save_checkpoint) for name in signature(each).parameters
+        }
+        if unknown := sorted(kwargs.keys() - known):
+            raise ValueError(f"WholeCheckpointHook takes no {unknown[0]!r}")
         super().__init__(**dict(backend_args=dict(backend=BACKEND)) | kwargs)
 
     def before_run(self, runner: Runner) -> None:
