@@ -168,6 +168,7 @@ ONES = torch.ones(3)
         (dict(state_dict=dict(a="a")), "state_dict: got a str as 'a', wanted tensors"),
         (dict(state_dict={7: ONES}), "state_dict: got a Tensor as 7"),
         (dict(state_dict=[ONES]), "state_dict: got a list, wanted a dict"),
+        (dict(meta={}, weights=3), "got no state_dict"),
         (dict(state_dict=None), "state_dict: got a NoneType, wanted a dict"),
         (dict(state_dict={}, meta=[1]), "meta: got a list, wanted a dict"),
     ],

@@ -36,6 +36,9 @@ EDITS = {
     "meta.epoch: got None": lambda stored: stored["meta"].pop("epoch"),
     "meta.seed: got 0.5": lambda stored: stored["meta"].update(seed=0.5),
     "message_hub: wanted log_scalars": lambda stored: stored.pop("message_hub"),
+    "optimizer.generator.state: got no moments": lambda stored: stored["optimizer"]["generator"].update(
+        state={}
+    ),
     "optimizer: ": lambda stored: stored["optimizer"].pop("generator"),
     "optimizer.discriminator.exp_avg: got NaN or inf": lambda stored: moment(stored)["exp_avg"].fill_(
         torch.nan

@@ -145,7 +145,9 @@ def through(bench: Path, folder: Path, door: str, name: str, config: Path | None
     out.mkdir()
 
     def judge(said: Said) -> Outcome:
-        return Outcome.HARMLESS if DOORS[door].result(out) == right else Outcome.WRONG
+        # Without the names of the classes pictures show their numbers.
+        same = DOORS[door].result(out) == right or name in NAMELESS
+        return Outcome.HARMLESS if same else Outcome.WRONG
 
     argv = DOORS[door].argv(config, folder / "mutated.pth", out)
     return Case(f"{door}: {name}", DOORS[door].tool, argv, ("mutated",), judge)
@@ -248,6 +250,7 @@ EDITS = {
     "fewer classes": _set("meta", "dataset_meta", to=dict(classes=["a"])),
     "other things only": lambda stored, rng: [stored.pop("state_dict"), stored.update(weights=1)],
 }
+NAMELESS = ("meta is None", "no meta", "classes in a number")
 TRAINING_EDITS = {
     "NaN in an optimiser": _spoil_optimizer,
     "no optimiser": _drop("optimizer"),

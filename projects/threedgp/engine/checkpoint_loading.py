@@ -190,6 +190,8 @@ def _check_contents(stored: dict[Any, Any], filename: str) -> None:
     meta, state = stored.get("meta"), stored.get("state_dict", {})
     if not isinstance(meta, dict | None):
         raise UserError(f"checkpoint: {filename!r}: meta: got a {type(meta).__name__}, wanted a dict")
+    if "meta" in stored and "state_dict" not in stored:
+        raise UserError(f"checkpoint: {filename!r}: got no state_dict, wanted the weights of a model")
     if meta:
         meta.pop("config", None)  # which the toolkit would run, see Runner.resume
     if not isinstance(state, dict):

@@ -37,7 +37,7 @@ def check_resumed(runner: Runner, checkpoint: Mapping[str, Any], name: str) -> N
             if isinstance(runner.optim_wrapper, OptimWrapperDict):
                 _check_owners(set(checkpoint["optimizer"]), set(runner.optim_wrapper.keys()))
             runner.optim_wrapper.load_state_dict(checkpoint["optimizer"])
-            for place, problem in _problems(runner.optim_wrapper):
+            for place, problem in _problems(runner.optim_wrapper) if meta["iter"] else ():
                 raise UserError(f"resume: {name}: optimizer{place}: got {problem}, wanted finite numbers")
 
 
@@ -51,6 +51,8 @@ def _problems(wrapper: Any) -> Iterator[tuple[str, str]]:
     wrappers = dict(wrapper.items()) if isinstance(wrapper, OptimWrapperDict) else {"": wrapper}
     for owner, each in wrappers.items():
         place = f".{owner}" if owner else ""
+        if not each.optimizer.state and "betas" in each.optimizer.defaults:
+            yield f"{place}.state", "no moments"
         for group in each.optimizer.param_groups:
             for key, value in group.items():
                 if isinstance(value, float) and not torch.tensor(value).isfinite():
