@@ -1,10 +1,17 @@
 """projects/threedgp/ranges.py"""
 
 import math
+import re
 from collections.abc import Mapping, Sequence
+from typing import get_type_hints
 
 import pytest
+from mmagic import registry
+from mmengine.registry import Registry
 
+import projects.threedgp.data
+import projects.threedgp.engine
+import projects.threedgp.evaluation  # noqa: F401
 from projects.threedgp.models.building import build
 from projects.threedgp.ranges import (
     Count,
@@ -85,3 +92,55 @@ PARTS = [
 def test_parts_are_checked_where_they_are_built(config, message):
     with pytest.raises(ValueError, match=message):
         build(config)
+
+
+# Numbers without a range, each with what looks at it instead.
+OTHERWISE = {
+    "CameraPrior": "its distributions look at their parameters",
+    "FeatureVolumeField.bounds": "corners of a box, compared with each other",
+    "ThreeDGPGenerator.growing": "a schedule, which looks at itself",
+    "LocalFID.real_nums": "-1 for all; compared with the data",
+    "LocalKID.real_nums": "the same",
+    "LocalPrecisionRecall.real_nums": "the same",
+    "FlatLabelPreprocessor": "the toolkit's arguments",
+}
+
+
+def registered():
+    """Every component of ours."""
+    registries = [each for each in vars(registry).values() if isinstance(each, Registry)]
+    found = {kind for each in registries for kind in each.module_dict.values() if isinstance(kind, type)}
+    return sorted(
+        (kind for kind in found if kind.__module__.startswith("projects.threedgp.")),
+        key=lambda kind: kind.__name__,
+    )
+
+
+def test_every_number_of_every_component_has_a_range():
+    assert len(registered()) > 50
+    without = [
+        f"{kind.__name__}.{name}"
+        for kind in registered()
+        for name, hint in get_type_hints(kind.__init__, include_extras=True).items()
+        if re.search(r"\b(int|float)\b", str(hint)) and "Range(" not in str(hint)
+    ]
+    assert [each for each in without if not {each, each.partition(".")[0]} & OTHERWISE.keys()] == []
+
+
+WRONG_NUMBERS = (-1, math.nan, math.inf, "a text")
+
+
+def test_no_component_takes_what_is_no_size_share_or_weight():
+    """Whatever its range is: what is not finite, or a text where no text is meant, is in none of them."""
+    for kind in registered():
+        for name, hint in get_type_hints(kind.__init__, include_extras=True).items():
+            text = str(hint)
+            if "Range(" not in text:
+                continue
+            for value in WRONG_NUMBERS:
+                may_be_text = isinstance(value, str) and "str" in text
+                may_be_negative = value == -1 and "low=-inf" in text
+                if may_be_text or may_be_negative:
+                    continue
+                with pytest.raises(ValueError, match=rf"Part\.{name}"):
+                    check_ranges(kind.__init__, {name: value}, "Part")

@@ -29,7 +29,10 @@ def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
         help="remove the checkpoints of an earlier training in the work folder",
     )
     command_line.add_run_arguments(parser)
-    return parser.parse_args(argv)
+    args = parser.parse_args(argv)
+    if args.resume and args.overwrite:
+        parser.error("--resume continues a training that --overwrite removes; wanted one of them")
+    return args
 
 
 def main(argv: Sequence[str] | None = None) -> None:

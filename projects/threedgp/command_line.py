@@ -66,6 +66,18 @@ def _name_with(value: str, ending: str) -> Path:
     return Path(value)
 
 
+def add_overwrite(parser: argparse.ArgumentParser) -> None:
+    """Add the argument without which files that are there already stay."""
+    parser.add_argument("--overwrite", action="store_true", help="replace what is there already")
+
+
+def refuse_existing(parser: argparse.ArgumentParser, overwrite: bool, *paths: Path) -> None:
+    """End with the usage if a file would be replaced that nobody said may be."""
+    existing = [path for path in paths if path.exists()]
+    if existing and not overwrite:
+        parser.error(f"{existing[0]} exists already; wanted a new name, or --overwrite")
+
+
 def more_than(limit: int, kind: Callable[[str], float] = int) -> Callable[[str], float]:
     """A reader of finite numbers above `limit`; made for argparse's `type`."""
 

@@ -58,7 +58,8 @@ class Staircase:
     fade_kimg: float
 
     def __post_init__(self) -> None:
-        if min(self.hold_kimg, self.fade_kimg) < 0 or self.hold_kimg + self.fade_kimg == 0:
+        length = self.hold_kimg + self.fade_kimg
+        if not (min(self.hold_kimg, self.fade_kimg) >= 0 and 0 < length < math.inf):
             got = f"{self.hold_kimg}, {self.fade_kimg}"
             raise ValueError(f"hold_kimg, fade_kimg: got {got}, wanted numbers >= 0 that are not both 0")
 

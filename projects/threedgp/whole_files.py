@@ -3,11 +3,18 @@
 import os
 import re
 import shutil
+import socket
+import zipfile
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 
-_PASSING = re.compile(r"\..+\.\d+\.tmp(\.[^.]+)?")
+HOST = socket.gethostname()
+_LEFTOVER = re.compile(
+    r"\.(?P<name>.+)\.(?P<host>[^.].*?)-(?P<pid>\d+)\.(?P<kind>tmp|new|old)(\.[^.]*)?", re.DOTALL
+)
 
 
 @contextmanager
@@ -23,7 +30,8 @@ def whole_file(path: str | Path) -> Iterator[Path]:
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    passing = path.with_name(f".{path.stem}.{os.getpid()}.tmp{path.suffix}")
+    _clear_once(path.parent)
+    passing = path.with_name(f".{path.stem}.{_owner(os.getpid())}.tmp{path.suffix}")
     try:
         yield passing
         _sync(passing)
@@ -31,13 +39,6 @@ def whole_file(path: str | Path) -> Iterator[Path]:
         _sync(path.parent)
     finally:
         passing.unlink(missing_ok=True)
-
-
-def remove_passing(folder: Path) -> None:
-    """Remove what processes that were killed left in a folder, and those in it, that nobody writes to now."""
-    for path in [*folder.glob(".*"), *folder.glob("*/.*")]:
-        if _PASSING.fullmatch(path.name):
-            path.unlink()
 
 
 def write_text(path: Path, text: str) -> None:
@@ -66,12 +67,13 @@ def whole_folder(path: Path) -> Iterator[Path]:
         The passing name, hidden and beside `path`. If the block fails it is gone, and the older folder stays.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    new, old = (path.with_name(f".{path.name}.{kind}-{os.getpid()}") for kind in ("new", "old"))
+    _clear_once(path.parent)
+    new, old = (path.with_name(f".{path.name}.{_owner(os.getpid())}.{kind}") for kind in ("new", "old"))
     new.mkdir()
     try:
         yield new
         if path.exists():
-            path.rename(old)
+            path.rename(old)  # killed now, the older folder is put back by whoever writes here next
         new.rename(path)
     except BaseException:
         shutil.rmtree(new, ignore_errors=True)
@@ -79,3 +81,56 @@ def whole_folder(path: Path) -> Iterator[Path]:
             old.rename(path)
         raise
     shutil.rmtree(old, ignore_errors=True)
+
+
+def clear_leftovers(folder: Path, of_any_machine: bool = False) -> None:
+    """Remove what a process that was killed has left in a folder under passing names.
+
+    An older folder that was just being replaced gets its name back. What belongs to a living process stays.
+
+    Args:
+        folder: The folder.
+        of_any_machine: Nobody else writes there: what is left by another machine, of whose processes nothing
+            is known here, goes as well.
+    """
+    for entry in os.scandir(folder):
+        found = _LEFTOVER.fullmatch(entry.name)
+        if found is None or (_lives(int(found["pid"])) if found["host"] == HOST else not of_any_machine):
+            continue
+        path = Path(entry.path)
+        target = path.with_name(found["name"])
+        if found["kind"] == "old" and not target.exists():
+            path.rename(target)
+        elif entry.is_dir(follow_symlinks=False):
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
+
+
+@lru_cache(maxsize=1024)
+def _clear_once(folder: Path) -> None:
+    """Clear a folder, but not again with each of the many files that a process may write there."""
+    clear_leftovers(folder)
+
+
+def _owner(pid: int) -> str:
+    return f"{HOST}-{pid}"
+
+
+def _lives(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass  # it is somebody else's
+    return True
+
+
+def is_whole(path: str | Path) -> bool:
+    """Whether a zip archive, as torch writes its files, can be read to its end and its check sums hold."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return archive.testzip() is None
+    except (OSError, EOFError, zipfile.BadZipFile, zlib.error, RuntimeError, ValueError):
+        return False

@@ -186,6 +186,17 @@ def test_a_cut_file_is_refused(tmp_path, end):
         read_image(path)
 
 
+@pytest.mark.parametrize("reader", [read_image, read_depth])
+def test_a_png_of_which_a_bit_was_lost_is_refused(tmp_path, reader):
+    """The stream is stored, not packed, so that only the check sum of the chunk tells."""
+    path = saved(tmp_path / "x.png", np.full((8, 8), 7, np.uint8), compress_level=0)
+    content = bytearray(path.read_bytes())
+    content[content.index(b"IDAT") + 20] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match="is not readable"):
+        reader(path)
+
+
 def test_formats_that_run_other_programs_are_no_images(tmp_path):
     path = saved(tmp_path / "x.eps", Image.new("RGB", (4, 4)))
     with pytest.raises(BadImageError, match="is not readable"):

@@ -9,6 +9,7 @@ from PIL import Image
 
 import projects.threedgp  # noqa: F401
 from projects.threedgp.data.image_depth_dataset import ImageDepthDataset
+from projects.threedgp.data.row_table import checksum_of
 from projects.threedgp.data.table_origin import TableOrigin, digests_of, stamps_of
 
 NAMES = ["a/x.png", "b/y.png", "b/z.png"]
@@ -73,6 +74,18 @@ def test_a_table_of_before_is_taken_with_a_warning(root, said):
     (root / "../f.json").resolve().unlink()
     assert len(open_dataset(root, 16)) == 3
     assert len(said) == 1 and "nothing beside it tells" in said[0]
+
+
+def test_a_table_of_which_a_bit_was_lost_is_refused(root):
+    origin, path = (root / "../f.json").resolve(), (root / "../f.npy").resolve()
+    kept = json.loads(origin.read_text()) | dict(rows=checksum_of(np.load(path)))
+    origin.write_text(json.dumps(kept))
+    assert len(open_dataset(root)) == 3
+    content = bytearray(path.read_bytes())
+    content[-5] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=r"f\.npy.*numbers are not those that were computed"):
+        open_dataset(root)
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", json.dumps({"model": "resnet50"})])

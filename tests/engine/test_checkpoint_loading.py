@@ -15,6 +15,7 @@ from projects.threedgp.engine.checkpoint_loading import (
     newest_whole_checkpoint,
     read_checkpoint,
 )
+from projects.threedgp.errors import UserError
 
 ZOO = Path(__file__).resolve().parents[2] / "projects" / "threedgp" / "zoo"
 
@@ -151,3 +152,33 @@ def test_other_files_are_named_whatever_they_hold(tmp_path, text):
     path.write_bytes(text)
     with pytest.raises(ValueError, match=r"notes.pth"):
         read_checkpoint(path)
+
+
+ONES = torch.ones(3)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (
+            dict(state_dict=dict(a=ONES, b=ONES * torch.nan)),
+            "1 tensor with numbers that are not finite.* b; w",
+        ),
+        (dict(state_dict=dict(a=-ONES / 0)), "not finite"),
+        (dict(state_dict=dict(a="a")), "state_dict: got a str as 'a', wanted tensors"),
+        (dict(state_dict={7: ONES}), "state_dict: got a Tensor as 7"),
+        (dict(state_dict=[ONES]), "state_dict: got a list, wanted a dict"),
+        (dict(meta={}, weights=3), "got no state_dict"),
+        (dict(state_dict=None), "state_dict: got a NoneType, wanted a dict"),
+        (dict(state_dict={}, meta=[1]), "meta: got a list, wanted a dict"),
+    ],
+)
+def test_what_is_no_weights_or_broken_ones_is_refused(tmp_path, content, message):
+    torch.save(content, tmp_path / "a.pth")
+    with pytest.raises(UserError, match=rf"a\.pth': .*{message}"):
+        read_checkpoint(tmp_path / "a.pth")
+
+
+def test_the_config_that_the_toolkit_would_run_when_it_resumes_is_dropped(tmp_path):
+    torch.save(dict(state_dict={}, meta=dict(config="open('mark', 'w')", iter=3)), tmp_path / "a.pth")
+    assert read_checkpoint(tmp_path / "a.pth")["meta"] == dict(iter=3)

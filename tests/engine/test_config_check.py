@@ -6,7 +6,7 @@ import mmagic
 import pytest
 from mmengine.config import Config
 
-from projects.threedgp.engine.config_check import check_config
+from projects.threedgp.engine.config_check import check_config, check_names, slips
 from projects.threedgp.engine.run_config import read_config
 from projects.threedgp.errors import UserError
 
@@ -45,3 +45,44 @@ def test_the_biggans_of_the_toolkit_that_do_not_build_are_refused():
 def test_a_key_that_nobody_takes_is_refused(model, message):
     with pytest.raises(UserError, match=message):
         check_config(Config(dict(model=model)))
+
+
+@pytest.mark.parametrize(
+    ("name", "section"),
+    [
+        *(("modle", "model"), ("models", "model"), ("Model", "model"), ("train_cgf", "train_cfg")),
+        *(("train_data_loader", "train_dataloader"), ("optim_wraper", "optim_wrapper")),
+        *(("visualiser", "visualizer"), ("custom_hook", "custom_hooks"), ("loadfrom", "load_from")),
+    ],
+)
+def test_a_slip_in_the_name_of_a_section_is_found(name, section):
+    with pytest.raises(ValueError, match=f"{name}: no section .* did you mean '{section}'"):
+        check_names(Config({name: dict(a=1)}))
+
+
+def test_variables_have_any_other_name():
+    """Those of the toolkit's configs are in the families above."""
+    plain = dict(batch_size=4, mode="fast", lr=1e-3, num_gpus=8, data_root="data", _modle=dict(a=1))
+    check_names(Config(plain | dict(widths=[1, 2], train_pipeline=[], norm_cfg=dict(type="BN"))))
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "count"),
+    [
+        ("model", "model", 0),
+        ("modle", "model", 1),
+        ("mdel", "model", 1),
+        ("mxdxl", "model", 2),
+        ("", "ab", 2),
+    ],
+)
+def test_slips_are_letters_left_out_put_in_replaced_or_swapped(a, b, count):
+    assert slips(a, b) == slips(b, a) == count
+
+
+def test_a_number_out_of_range_is_named_by_its_place():
+    hook = dict(type="SampleGridHook", interval=5, batch_size=0)
+    with pytest.raises(
+        UserError, match=r"custom_hooks\.0\.batch_size: got 0, wanted a whole number of at least 1"
+    ):
+        check_config(Config(dict(custom_hooks=[hook])))

@@ -1,5 +1,6 @@
 """projects/threedgp/engine/work_folder.py: one training at a time, and none lost by accident."""
 
+import os
 import signal
 import subprocess
 import sys
@@ -9,6 +10,7 @@ import pytest
 
 from projects.threedgp.engine.work_folder import claim, spare_earlier_training
 from projects.threedgp.errors import UserError
+from projects.threedgp.whole_files import HOST
 
 ROOT = Path(__file__).resolve().parents[2]
 HOLDER = """
@@ -47,8 +49,9 @@ def test_the_folder_is_free_when_its_holder_was_killed(tmp_path, holder):
 
 
 def test_what_a_killed_one_was_about_to_write_is_removed(tmp_path):
-    left = (".iter_3.123.tmp.pth", ".last_checkpoint.123.tmp", "samples/.kimg_1.000.123.tmp.png")
-    kept = ("iter_2.pth", ".running", "samples/kimg_1.000.png", "notes.1.tmp.txt", ".hidden.txt")
+    left = (".iter_3.node1-123.tmp.pth", ".last_checkpoint.n-1.tmp", "samples/.kimg_1.000.node1-1.tmp.png")
+    living = f".curves.{HOST}-{os.getpid()}.tmp.png"
+    kept = ("iter_2.pth", ".running", "samples/kimg_1.000.png", "notes.a-1.tmp.txt", ".hidden.txt", living)
     (tmp_path / "samples").mkdir()
     for name in left + kept:
         (tmp_path / name).touch()

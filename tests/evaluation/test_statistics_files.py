@@ -97,6 +97,15 @@ def test_a_broken_file_is_made_anew(tmp_path, content):
     assert kept(path, 2.0) == 2.0 and kept(path, 3.0) == 2.0
 
 
+def test_other_numbers_in_a_sound_file_are_noticed(tmp_path):
+    path = tmp_path / "file.npz"
+    assert kept(path, 1.0) == 1.0
+    with np.load(path) as stored:
+        arrays = dict(stored)
+    np.savez(path, **arrays | statistics(7.0))
+    assert kept(path, 2.0) == 2.0
+
+
 def test_what_is_no_longer_true_is_not_kept(tmp_path):
     path = tmp_path / "file.npz"
     assert kept(path, 1.0, keep=False) == 1.0 and not path.exists()

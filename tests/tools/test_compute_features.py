@@ -115,6 +115,17 @@ def test_every_legal_name_gets_its_row(photos, tmp_path, weights):
         assert (rows == info["teacher_feature"].numpy()).all(1).sum() == 1
 
 
+def test_a_table_is_not_replaced_unless_that_is_said(photos, tmp_path, weights, capsys):
+    out = tmp_path / "teacher.npy"
+    out.write_text("mine")
+    with pytest.raises(SystemExit):
+        run(photos, out, weights)
+    assert "exists already; wanted a new name, or --overwrite" in capsys.readouterr().err
+    assert out.read_text() == "mine"
+    run(photos, out, weights, "--overwrite")
+    assert len(np.load(out)) == 5
+
+
 def test_a_failure_leaves_nothing_behind(photos, tmp_path, weights, capsys):
     out = tmp_path / "features" / "teacher.npy"
     (photos / "a/bad.png").write_text("no image")

@@ -179,7 +179,7 @@ def changed(training, folder: Path, name: str, value) -> list[str]:
             1e5,
             r"generator.field.mlp.out.weight: got 100000, wanted at most 65504 \(or --dtype",
         ),
-        ("field.mlp.out.bias", float("nan"), "generator.field.mlp.out.bias: got numbers that are not finite"),
+        ("field.mlp.out.bias", float("nan"), "not finite, the first is generator_ema.*mlp.out.bias"),
     ],
 )
 def test_weights_that_cannot_be_kept_are_named_and_nothing_is_written(
@@ -225,7 +225,19 @@ def test_bad_arguments_are_named(training, capsys, arguments, message):
 def test_sources_are_not_overwritten(training, out):
     out = out.format(*training, training[0].parent)
     with pytest.raises(UserError, match="wanted a name that does not overwrite"):
-        slim.main([*map(str, training), out])
+        slim.main([*map(str, training), out, "--overwrite"])
+
+
+def test_no_file_is_replaced_unless_that_is_said(training, tmp_path, capsys):
+    for name in ("small.pth", "small.py"):
+        (tmp_path / name).write_text("mine")
+        with pytest.raises(SystemExit) as end:
+            slim.main([*map(str, training), str(tmp_path / "small.pth")])
+        assert end.value.code == 2
+        assert f"{name} exists already; wanted a new name, or --overwrite" in capsys.readouterr().err
+        assert (tmp_path / name).read_text() == "mine"
+        (tmp_path / name).rename(tmp_path / "away")
+    slim.main([*map(str, training), str(tmp_path / "small.pth"), "--overwrite"])
 
 
 def test_the_shipped_pair_renders_a_picture(tmp_path):

@@ -99,6 +99,7 @@ def line_of(tool, files, capsys, *argv):
             "model.distillation: nothing to distil",
         ),
         (["@small.py", "--work-dir", "@bad.pth"], "bad.pth' is a file"),
+        (["@small.py", "--resume", "--overwrite"], "wanted one of them"),
         (
             ["@small.py", "--data-root", "@data", "--cfg-options", "randomness.seed=abc", NO_TABLE],
             "randomness.seed: got 'abc', wanted None or an integer in [0, 4294967296)",

@@ -16,7 +16,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from projects.threedgp.command_line import more_than
+from projects.threedgp.command_line import add_overwrite, more_than, refuse_existing
 from projects.threedgp.errors import user_errors
 
 
@@ -35,11 +35,13 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--workers", type=more_than(-1), default=min(8, os.cpu_count() or 1))
     parser.add_argument("--device", help="default cuda if there is one")
     parser.add_argument("--on-bad", choices=("raise", "skip"), default="raise")
+    add_overwrite(parser)
     args = parser.parse_args(argv)
     if args.out.suffix != ".npy":
         parser.error(f"out is {args.out}, wanted a name that ends in .npy")
     if args.checkpoint is None and not args.pretrained:
         parser.error("neither --checkpoint nor --pretrained: the features would be random")
+    refuse_existing(parser, args.overwrite, args.out)
     return args
 
 

@@ -18,7 +18,7 @@ from projects.threedgp.errors import user_errors
 
 
 def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
-    """The command line; a checkpoint that does not exist ends here."""
+    """The command line; a checkpoint that does not exist ends here, and an output that does."""
     parser = command_line.make_parser(__doc__)
     parser.add_argument(
         "config", metavar="CONFIG", help="the toolkit's config, a path or mmagic::eg3d/NAME.py"
@@ -27,7 +27,10 @@ def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         "out", type=command_line.checkpoint_name, metavar="OUT.pth", help="OUT.py is written beside it"
     )
-    return parser.parse_args(argv)
+    command_line.add_overwrite(parser)
+    args = parser.parse_args(argv)
+    command_line.refuse_existing(parser, args.overwrite, args.out, args.out.with_suffix(".py"))
+    return args
 
 
 def main(argv: Sequence[str] | None = None) -> None:

@@ -17,11 +17,14 @@ from projects.threedgp.errors import user_errors
 
 
 def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
-    """The command line; paths that do not exist end here."""
+    """The command line; paths that do not exist end here, and outputs that do."""
     parser = command_line.make_parser(__doc__)
     command_line.add_checkpoint_arguments(parser)
     parser.add_argument("out", type=command_line.weights_name, metavar="OUT.safetensors")
-    return parser.parse_intermixed_args(argv)
+    command_line.add_overwrite(parser)
+    args = parser.parse_intermixed_args(argv)
+    command_line.refuse_existing(parser, args.overwrite, args.out)
+    return args
 
 
 def main(argv: Sequence[str] | None = None) -> None:

@@ -17,13 +17,16 @@ from projects.threedgp.errors import user_errors
 
 
 def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
-    """The command line; paths that do not exist end here."""
+    """The command line; paths that do not exist end here, and outputs that do."""
     parser = command_line.make_parser(__doc__)
     command_line.add_checkpoint_arguments(parser)
     add = parser.add_argument
     add("out", type=command_line.checkpoint_name, metavar="OUT.pth", help="OUT.py is written beside it")
     add("--dtype", choices=["float16", "float32"], default="float16", help="of weights (default: float16)")
-    return parser.parse_intermixed_args(argv)
+    command_line.add_overwrite(parser)
+    args = parser.parse_intermixed_args(argv)
+    command_line.refuse_existing(parser, args.overwrite, args.out, args.out.with_suffix(".py"))
+    return args
 
 
 def main(argv: Sequence[str] | None = None) -> None:

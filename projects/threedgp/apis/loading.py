@@ -11,7 +11,7 @@ from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from mmengine.runner import load_state_dict
 
-from ..engine.checkpoint_loading import ClassNames, class_names, read_checkpoint, stored_class_names
+from ..engine.checkpoint_loading import ClassNames, class_names, meta_of, read_checkpoint, stored_class_names
 from ..engine.run_config import merge_options, read_config, stored_config
 from ..engine.whole_checkpoint_hook import check_classes
 from ..errors import UserError, blame
@@ -87,7 +87,7 @@ def load_model(
     settings = load_config(config, checkpoint)
     init_default_scope("mmagic")
     stored = {} if checkpoint is None else read_checkpoint(checkpoint)
-    meta = stored.get("meta") or {}
+    meta = meta_of(stored)
     with blame("model", TypeError, ValueError, KeyError):
         model = _build(sampling_config(settings) if meta.get(SAMPLING_ONLY) else settings.get("model") or {})
     if checkpoint is not None:

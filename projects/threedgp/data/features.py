@@ -16,7 +16,7 @@ from tqdm import tqdm
 from ..models.teacher import TimmTeacher
 from ..whole_files import whole_file
 from .image_depth_dataset import ImageDepthDataset
-from .row_table import names_path, write_names
+from .row_table import checksum_of, names_path, write_names
 from .table_origin import Stamp, TableOrigin, digests_of, origin_path, stamps_of
 
 
@@ -104,14 +104,15 @@ def write_features(teacher: TimmTeacher, loading: FeatureLoading, out: Path, dev
             raise ValueError(f"{out} is not written: no image was readable")
         _cut(rows, len(written))
         write_names(names, [images.name(index) for index in written])
-        _origin(teacher, loading, [stamps[index] for index in written]).write(origin)
+        kept = [stamps[index] for index in written]
+        _origin(teacher, loading, kept, checksum_of(np.load(rows, mmap_mode="r"))).write(origin)
     return len(written), len(images) - len(written)
 
 
-def _origin(teacher: TimmTeacher, loading: FeatureLoading, stamps: Sequence[Stamp]) -> TableOrigin:
-    return TableOrigin(
-        teacher.model, teacher.digest(), teacher.image_size, loading.resolution, *digests_of(stamps)
-    )
+def _origin(teacher: TimmTeacher, loading: FeatureLoading, stamps: Sequence[Stamp], rows: str) -> TableOrigin:
+    sizes, times = digests_of(stamps)
+    digest, resolution = teacher.digest(), loading.resolution
+    return TableOrigin(teacher.model, digest, teacher.image_size, resolution, sizes, times, rows)
 
 
 def _write_rows(

@@ -17,6 +17,7 @@ from mmengine.dist import is_main_process
 from mmengine.logging import print_log
 from tqdm import tqdm
 
+from ..ranges import Size
 from ..rendering import CAMERA_FIELDS
 from .drawn_index import chance_of
 from .image_checks import check_image
@@ -82,14 +83,14 @@ class ImageDepthDataset(BaseDataset):
         data_root: str,
         conditional: bool = True,
         classes: Sequence[str] | None = None,
-        num_classes: int | None = None,
+        num_classes: Size | None = None,
         use_depth: bool = True,
         depth_suffix: str = DEPTH_SUFFIX,
         depth_root: str | None = None,
         features: str | None = None,
         cameras: str | None = None,
-        resolution: int | None = None,
-        max_images: int | None = None,
+        resolution: Size | None = None,
+        max_images: Size | None = None,
         on_bad: str = "raise",
         scan: bool = True,
         pipeline: Sequence[dict | Callable] = (),

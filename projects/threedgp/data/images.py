@@ -99,14 +99,31 @@ def opened(path: Source) -> Iterator[Image.Image]:
         raise BadImageError(f"is not readable ({shown(error)})") from error
 
 
+@contextmanager
+def decoded(path: Source) -> Iterator[Image.Image]:
+    """The image in a file with its pixels; the check sums of a PNG, which Pillow passes over, hold.
+
+    Raises:
+        BadImageError: If the file is missing, no image or damaged, also if the block finds that.
+    """
+    with opened(path) as image:
+        if image.format == "PNG":
+            image.verify()  # leaves an image that cannot be decoded
+            with opened(path) as again:
+                again.load()
+                yield again
+        else:
+            image.load()
+            yield image
+
+
 def read_image(path: Source) -> UInt8[np.ndarray, "h w 3"]:
     """Read an image as upright sRGB, by the rules above; the array cannot be written to.
 
     Raises:
         BadImageError: If the file is missing, no image, or not whole.
     """
-    with opened(path) as image:
-        image.load()
+    with decoded(path) as image:
         return np.asarray(_as_rgb(_upright(image)))
 
 
@@ -201,8 +218,7 @@ def read_depth_levels(path: Source) -> UInt16[np.ndarray, "h w"]:
         ValueError: If the file cannot be decoded or its values are not 8- or 16-bit integers.
     """
     try:
-        with opened(path) as image:
-            image.load()
+        with decoded(path) as image:
             return _depth_levels(image, path)
     except BadImageError as error:
         name = shown(path) if isinstance(path, str | Path) else shown(getattr(path, "name", ""))

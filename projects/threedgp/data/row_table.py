@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+import zlib
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -27,7 +28,10 @@ def write_names(path: Path, names: Iterable[str]) -> None:
 
 def read_names(path: Path) -> list[str]:
     """Read a list that :func:`write_names` wrote, or a plain one."""
-    lines = path.read_text(encoding="utf-8").split("\n")
+    try:
+        lines = path.read_text(encoding="utf-8").split("\n")
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path}: got no list of names ({error}), wanted UTF-8") from error
     return [_as_name(line) for line in (lines if lines[-1] else lines[:-1])]
 
 
@@ -43,6 +47,20 @@ def _as_name(line: str) -> str:
         except json.JSONDecodeError:
             pass  # a plain list may hold such names
     return line
+
+
+def checksum_of(rows: np.ndarray) -> str:
+    """A check sum of the numbers of a table, by which it is told whether a bit of it was lost."""
+    known = 0
+    for _, block in _blocks_of(rows):
+        known = zlib.crc32(block.data, known)
+    return f"{known:08x}"
+
+
+def _blocks_of(rows: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
+    """All rows once, a few at a time, in memory, with the number of the first."""
+    for start in range(0, len(rows), ROWS_AT_ONCE):
+        yield start, np.ascontiguousarray(rows[start : start + ROWS_AT_ONCE])
 
 
 class RowTable:
@@ -67,7 +85,7 @@ class RowTable:
         self._rows: np.memmap | None = None
         self._check_files()
         self._check_array(columns)
-        self._check_finite()
+        self.checksum = self._check_finite()
 
     def _check_files(self) -> None:
         for file in (self.path, names_path(self.path)):
@@ -89,17 +107,16 @@ class RowTable:
                 f"{self.field}={str(self.path)!r}: got an array {rows.shape} of {rows.dtype}, wanted {wanted}"
             )
 
-    def _check_finite(self) -> None:
-        broken = np.concatenate(
-            [
-                start + np.flatnonzero(~np.isfinite(self.rows[start : start + ROWS_AT_ONCE]).all(axis=1))
-                for start in range(0, len(self), ROWS_AT_ONCE)
-            ]
-            or [np.empty(0, dtype=np.int64)]
-        )
-        if not len(broken):
-            return
-        first = int(broken[0])
+    def _check_finite(self) -> str:
+        """Look at all rows once, a few at a time; returns their check sum."""
+        broken: list[int] = []
+        known = 0
+        for start, rows in _blocks_of(self.rows):
+            broken += (start + np.flatnonzero(~np.isfinite(rows).all(axis=1))).tolist()
+            known = zlib.crc32(rows.data, known)
+        if not broken:
+            return f"{known:08x}"
+        first = broken[0]
         lines = read_names(names_path(self.path))
         name = lines[first] if first < len(lines) else "?"
         raise ValueError(
@@ -112,7 +129,11 @@ class RowTable:
     def rows(self) -> np.ndarray:
         """The memory-mapped array (n, d)."""
         if self._rows is None:
-            self._rows = np.load(self.path, mmap_mode="r")
+            try:
+                self._rows = np.load(self.path, mmap_mode="r", allow_pickle=False)
+            except Exception as error:  # what is no array asks for anything, of NumPy and of the system
+                why = f"{self.field}={str(self.path)!r} cannot be read ({error}), wanted a whole .npy array"
+                raise ValueError(why) from error
         return self._rows
 
     @property

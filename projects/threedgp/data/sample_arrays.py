@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import zipfile
-import zlib
 from collections.abc import Iterator
 from io import BufferedIOBase
 from pathlib import Path
@@ -17,8 +16,8 @@ from .images import BadImageError, shown
 IMAGES = "arr_0"
 LABELS = ("arr_1", "labels", "label")
 IMAGES_AT_ONCE = 64
-NO_ARRAY = (ValueError, EOFError, zlib.error, zipfile.BadZipFile)
-"""What NumPy and Python raise of what is no array, or a broken one."""
+NO_ARRAY = (Exception,)
+"""What NumPy and Python raise of what is no array, or a broken one: almost anything."""
 WANTED = f"{IMAGES}, uint8 (n, r, r, 3) in C order"
 
 
@@ -39,7 +38,7 @@ class ArrayFile:
             if IMAGES not in self._arrays:
                 held = ", ".join(map(shown, self._arrays)) or "no array"
                 raise ValueError(f"{shown(path)}: holds {held}, wanted {WANTED}")
-            with archive.open(f"{IMAGES}.npy") as file, blame(f"{shown(path)}: {IMAGES}", *NO_ARRAY):
+            with blame(f"{shown(path)}: {IMAGES}", *NO_ARRAY), archive.open(f"{IMAGES}.npy") as file:
                 shape, fortran, dtype = _read_header(file)  # type: ignore[arg-type]
         if len(shape) == 3 or (len(shape) == 4 and shape[3] == 1):
             raise ValueError(f"{shown(path)}: {IMAGES} {shape} holds grey images, wanted {WANTED}")
@@ -67,7 +66,7 @@ class ArrayFile:
                         raise EOFError("it ends there")
                     yield from np.frombuffer(content, np.uint8).reshape(wanted, self.side, self.side, 3)
                     read += wanted
-        except (zipfile.BadZipFile, zlib.error, EOFError, OSError) as error:
+        except NO_ARRAY as error:
             raise BadImageError(
                 f"{shown(self.path)}: {IMAGES} is not readable from image {read} of {self.count} on ({error})"
             ) from error

@@ -243,7 +243,7 @@ def open_samples(
         if path.suffix.lower() == ".npz":
             return SampleArray(ArrayFile(path), source, count, side)
         return SampleFiles(ZipFiles(path), source, count, side, use_depth)
-    except zipfile.BadZipFile as error:
+    except (zipfile.BadZipFile, OSError, NotImplementedError) as error:
         raise ValueError(
             f"{source}: is not readable ({error}), wanted a folder, a whole .zip or a whole .npz file"
         ) from error

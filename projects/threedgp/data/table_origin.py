@@ -33,6 +33,7 @@ class TableOrigin:
         resolution: Side of what the dataset delivered, in pixels.
         sizes: Digest of the names and sizes of the images.
         times: Digest of their modification times.
+        rows: Check sum of the numbers; empty in files of versions that did not keep it.
     """
 
     model: str
@@ -41,6 +42,7 @@ class TableOrigin:
     resolution: int
     sizes: str
     times: str
+    rows: str = ""
 
     def write(self, path: Path) -> None:
         """Write it as JSON."""
@@ -107,7 +109,8 @@ def check_origin(table: RowTable, root: str | Path, resolution: int | None) -> N
         resolution: Of the training, in pixels; None for the images' own.
 
     Raises:
-        ValueError: If it was computed at another resolution, or of images of other names or sizes.
+        ValueError: If it was computed at another resolution or of images of other names or sizes, or is
+            damaged.
     """
     subject, origin = f"{table.field}={str(table.path)!r}", read_origin(table.path)
     if origin is None:
@@ -119,6 +122,8 @@ def check_origin(table: RowTable, root: str | Path, resolution: int | None) -> N
         raise ValueError(
             f"{subject}: computed at resolution {origin.resolution}, wanted {resolution}; {advice}"
         )
+    if origin.rows and origin.rows != table.checksum:
+        raise ValueError(f"{subject}: its numbers are not those that were computed; compute it anew")
     try:
         sizes, times = digests_of(stamps_of(root, read_names(names_path(table.path))))
     except OSError:

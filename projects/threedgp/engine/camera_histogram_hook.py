@@ -11,6 +11,7 @@ from mmagic.registry import HOOKS
 from mmengine.runner import Runner
 from mmengine.visualization import TensorboardVisBackend, Visualizer
 
+from ..ranges import Count, Positive, Size
 from ..rendering import CAMERA_FIELDS, Camera
 from ..training.state_dicts import unwrap
 from ..training.threedgp import ThreeDGP
@@ -49,10 +50,10 @@ class CameraHistogramHook(PeriodicHook):
 
     def __init__(
         self,
-        interval: int | None = None,
-        interval_kimg: float | None = None,
-        num_samples: int = 1024,
-        seed: int = 0,
+        interval: Size | None = None,
+        interval_kimg: Positive | None = None,
+        num_samples: Size = 1024,
+        seed: Count = 0,
     ) -> None:
         super().__init__(interval, interval_kimg)
         if num_samples < 1:

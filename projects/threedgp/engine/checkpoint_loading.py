@@ -4,7 +4,6 @@ import logging
 import os
 import re
 import zipfile
-import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,8 @@ from mmengine.logging import print_log
 from mmengine.runner import CheckpointLoader
 
 from ..errors import UserError
-from ..whole_files import whole_file
+from ..training.state_dicts import not_finite
+from ..whole_files import is_whole, whole_file
 from ..wording import counted
 from .plain_unpickling import load_plain
 
@@ -51,7 +51,12 @@ def class_names(holder: Any) -> ClassNames:
 
 def stored_class_names(checkpoint: Mapping[str, Any]) -> ClassNames:
     """Names of the classes that a checkpoint was trained on, if it knows them."""
-    return class_names((checkpoint.get("meta") or {}).get("dataset_meta"))
+    return class_names(meta_of(checkpoint).get("dataset_meta"))
+
+
+def meta_of(checkpoint: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What a checkpoint says about itself."""
+    return checkpoint.get("meta") or {}
 
 
 def differing_classes(stored: ClassNames, present: ClassNames, shown: int = 5) -> str | None:
@@ -79,15 +84,6 @@ def differing_classes(stored: ClassNames, present: ClassNames, shown: int = 5) -
         f"its {counted(len(stored), 'class')} and the {len(present)} wanted are {order}, from label {first} "
         f"on: {excerpt(stored)} in the checkpoint, {excerpt(present)} wanted"
     )
-
-
-def is_whole(path: str | Path) -> bool:
-    """Whether a checkpoint can be read to its end and its check sums hold; nothing in it is executed."""
-    try:
-        with zipfile.ZipFile(path) as archive:
-            return archive.testzip() is None
-    except (OSError, EOFError, zipfile.BadZipFile, zlib.error, RuntimeError, ValueError):
-        return False
 
 
 def newest_whole_checkpoint(folder: str | Path) -> Path | None:
@@ -179,11 +175,36 @@ def load_from_local(filename: str, map_location: Any | None = None) -> Any:
     if zipfile.is_zipfile(filename) and not is_whole(filename):
         raise ValueError(f"checkpoint: {filename!r} is cut or damaged, its check sums do not hold")
     try:
-        return load_plain(filename, map_location)
+        stored = load_plain(filename, map_location)
     except UserError:
         raise
     except Exception as error:  # unpickling what is no pickle raises whatever the bytes ask for
         raise UserError(f"checkpoint: {filename!r} is cut, damaged or none ({error})") from error
+    if isinstance(stored, dict):
+        _check_contents(stored, filename)
+    return stored
+
+
+def _check_contents(stored: dict[Any, Any], filename: str) -> None:
+    """Refuse a file that is whole, and yet holds no weights where they should be, or broken ones."""
+    meta, state = stored.get("meta"), stored.get("state_dict", {})
+    if not isinstance(meta, dict | None):
+        raise UserError(f"checkpoint: {filename!r}: meta: got a {type(meta).__name__}, wanted a dict")
+    if "meta" in stored and "state_dict" not in stored:
+        raise UserError(f"checkpoint: {filename!r}: got no state_dict, wanted the weights of a model")
+    if meta:
+        meta.pop("config", None)  # which the toolkit would run, see Runner.resume
+    if not isinstance(state, dict):
+        raise UserError(f"checkpoint: {filename!r}: state_dict: got a {type(state).__name__}, wanted a dict")
+    for name, value in state.items():
+        if not isinstance(name, str) or not isinstance(value, torch.Tensor):
+            kind = type(value).__name__
+            raise UserError(f"checkpoint: {filename!r}: state_dict: got a {kind} as {name!r}, wanted tensors")
+    if broken := not_finite(state):
+        raise UserError(
+            f"checkpoint: {filename!r}: {counted(len(broken), 'tensor')} with numbers that are not finite, "
+            f"the first is {broken[0]}; wanted the weights of a sound training"
+        )
 
 
 def load_from_url(url: str, map_location: Any | None = None) -> Any:

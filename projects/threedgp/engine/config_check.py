@@ -2,8 +2,10 @@
 
 import difflib
 import inspect
+import math
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from typing import Any
+from types import NoneType, UnionType
+from typing import Any, Union, get_args, get_origin
 
 from mmagic import registry
 from mmengine import registry as mmengine_registry
@@ -11,9 +13,22 @@ from mmengine.config import Config
 from mmengine.registry import Registry
 from mmengine.runner import Runner
 
-from ..errors import UserError
+from ..errors import UserError, blame
+from ..ranges import check_ranges
 
+OURS = __name__.partition(".engine")[0]
 SECTIONS = frozenset(inspect.signature(Runner.__init__).parameters) - {"self"}
+_LOADER = frozenset({"batch_size", "collate_fn", "dataset", "num_workers", "sampler"})
+FIXED_NAMES = {
+    "model": frozenset({"data_preprocessor", "discriminator", "distillation", "ema_config", "generator"}),
+    "optim_wrapper": frozenset({"constructor", "discriminator", "generator", "optimizer", "type"}),
+    "default_hooks": frozenset({"checkpoint", "logger", "param_scheduler", "sampler_seed", "timer"}),
+    "randomness": frozenset({"deterministic", "diff_rank_seed", "seed"}),
+    **dict.fromkeys(("train_dataloader", "val_dataloader", "test_dataloader"), _LOADER),
+}
+"""Names in a section that others stand beside, so that a slip in one of them would be one of the others."""
+OF_THE_TOOLKIT = frozenset({"discriminators", "generators"})
+PLAIN_SECTIONS = frozenset({"experiment_name", "launcher", "load_from", "log_level", "resume", "work_dir"})
 KEYS_OF_THE_TOOLKIT = frozenset({"type", "_scope_", "_delete_"})
 KEYS_OF_THE_OWNER = {"ema_config": frozenset({"start_iter"})}
 """What the toolkit's GANs take out of a part's config themselves, by the name of the part."""
@@ -32,13 +47,53 @@ def check_option(config: Config, key: str) -> None:
         raise UserError(f"--cfg-options {key}: there is no {name!r} in the config{_like(name, {*config})}")
 
 
+def check_names(config: Config) -> None:
+    """Refuse a config with a name that nobody reads and that is all but the name of a section.
+
+    Other names are variables of whoever wrote the config (``batch_size``, ``train_pipeline``), of which
+    nobody knows a list; a slip of the finger in ``train_cfg`` would be one of them, and its section be
+    passed over.
+
+    Raises:
+        ValueError: If a name is one slip from a section's, or two where that is long; case and underscores do
+            not count, and neither does a plain value where sections hold more.
+    """
+    for name in sorted(name for name in config.keys() - SECTIONS if not name.startswith("_")):
+        is_plain = not isinstance(config[name], Mapping | list | tuple)
+        for section in sorted(PLAIN_SECTIONS if is_plain else SECTIONS):
+            ours, theirs = (text.replace("_", "").lower() for text in (name, section))
+            if slips(ours, theirs) <= (len(theirs) > 3) + (len(theirs) > 6):
+                raise ValueError(f"{name}: no section of a run is called that; did you mean {section!r}?")
+    for section, known in FIXED_NAMES.items():
+        node = config.get(section)
+        unknown = set(map(str, node)) - known - OF_THE_TOOLKIT if isinstance(node, Mapping) else ()
+        for name in sorted(unknown):
+            if like := next((each for each in sorted(known) if slips(name, each) == 1), None):
+                raise ValueError(f"{section}.{name}: nobody reads a name like that; did you mean {like!r}?")
+
+
+def slips(a: str, b: str) -> int:
+    """The least number of letters left out, put in, replaced or swapped with the next that make b of a."""
+    rows = [list(range(len(b) + 1))]
+    for i, letter in enumerate(a, start=1):
+        row = [i]
+        for j, other in enumerate(b, start=1):
+            row.append(min(rows[-1][j] + 1, row[-1] + 1, rows[-1][j - 1] + (letter != other)))
+            if i > 1 and j > 1 and letter == b[j - 2] and a[i - 2] == other:
+                row[-1] = min(row[-1], rows[-2][j - 2] + 1)
+        rows.append(row)
+    return rows[-1][-1]
+
+
 def check_config(config: Config) -> None:
     """Refuse a config that names a component that nobody has registered, or a key that one does not take.
 
     Raises:
         UserError: The first of them, with its place in the config.
     """
-    for place, node in typed_nodes({name: config[name] for name in SECTIONS if name in config}):
+    sections = {name: config[name] for name in SECTIONS if name in config}
+    _check_values(sections)
+    for place, node in typed_nodes(sections):
         candidates = list(_find(node["type"]))
         if not candidates:
             every = {name for each in _registries() for name in each.module_dict}
@@ -50,6 +105,56 @@ def check_config(config: Config) -> None:
             names = taken[0] or set()
             unknown = sorted(set(node) - names - others)[0]
             raise UserError(f"{place}: {node['type']} takes no {unknown!r}{_like(unknown, names)}")
+        for component in candidates:
+            _check_numbers(component, node, place)
+
+
+def _check_values(node: Any, place: str = "") -> None:
+    """Refuse what is wrong wherever it is: NaN, and a type that is neither a name nor a class."""
+    if isinstance(node, float) and math.isnan(node):
+        raise UserError(f"{place}: got nan, wanted a number")
+    if isinstance(node, Mapping) and "type" not in node:
+        like = next((key for key in node if isinstance(key, str) and slips(key, "type") == 1), None)
+        if like is not None:
+            raise UserError(f"{place}.{like}: nobody reads a name like that; did you mean 'type'?")
+    items = node.items() if isinstance(node, Mapping) else enumerate(node) if _is_list(node) else ()
+    for key, child in items:
+        inner = f"{place}.{key}" if place else str(key)
+        if key == "type" and not isinstance(child, str) and not callable(child):
+            raise UserError(f"{inner}: got {child!r}, wanted the name of a component")
+        _check_values(child, inner)
+
+
+def _is_list(node: Any) -> bool:
+    return isinstance(node, list | tuple)
+
+
+def _check_numbers(component: Any, node: Mapping[str, Any], place: str) -> None:
+    """Compare arguments with the ranges of our components, and with the types of the toolkit's numbers."""
+    if isinstance(component, type) and component.__module__.startswith(OURS):
+        with blame("", ValueError):
+            check_ranges(component.__init__, node, place)  # type: ignore[misc]
+    for name, parameter in _all_parameters(component).items():
+        hint = parameter.annotation
+        kinds = set(get_args(hint) if get_origin(hint) in (Union, UnionType) else (hint,)) - {NoneType}
+        if name not in node or not kinds or not kinds <= {int, float, bool}:
+            continue
+        value, may_be_none = node[name], parameter.default is None
+        is_right = isinstance(value, int | float) if kinds != {bool} else value in (True, False)
+        if not is_right and not (value is None and may_be_none):
+            wanted = "True or False" if kinds == {bool} else "a number"
+            raise UserError(f"{place}.{name}: got {value!r}, wanted {wanted}")
+
+
+def _all_parameters(component: Any) -> dict[str, inspect.Parameter]:
+    """Parameters of a component, with those that it hands on to the classes it derives from."""
+    found: dict[str, inspect.Parameter] = {}
+    for each in component.__mro__ if isinstance(component, type) else (component,):
+        parameters = inspect.signature(each).parameters
+        found = {**parameters, **found}
+        if not any(one.kind is inspect.Parameter.VAR_KEYWORD for one in parameters.values()):
+            break
+    return found
 
 
 def takes(node: Mapping[str, Any], key: str) -> bool:

@@ -51,6 +51,11 @@ class ConsoleRunner(Runner):
         with blame("model", *OF_A_CONFIG):
             return super().build_model(model)
 
+    def register_hooks(self, default_hooks: dict | None = None, custom_hooks: list | None = None) -> None:
+        """Build the hooks."""
+        with blame("hooks", *OF_A_CONFIG):
+            super().register_hooks(default_hooks, custom_hooks)
+
     def build_train_loop(self, loop: BaseLoop | dict) -> BaseLoop:
         """Build the loop, and with it the dataset."""
         with blame("training", *OF_A_CONFIG):

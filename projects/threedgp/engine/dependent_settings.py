@@ -45,6 +45,8 @@ def settle(config: Config, chosen: Collection[str] = ()) -> None:
             loader.pop("prefetch_factor", None)
     model = config.get("model") or {}
     if model.get("type") == "ThreeDGP":
+        if not isinstance(model.get("generator"), dict):
+            raise UserError(f"model.generator: got {model.get('generator')!r}, wanted a dict")
         _refuse_idle(config, chosen)
         _settle_model(config, chosen)
     if model.get("type") in DISTILLED:

@@ -16,10 +16,10 @@ from mmengine.hooks import Hook
 from mmengine.logging import print_log
 from mmengine.optim import OptimWrapper, OptimWrapperDict
 from mmengine.runner import Runner
-from torch import Tensor
 
 from ..errors import UserError
-from ..training.state_dicts import unwrap
+from ..ranges import Count, Positive, Size
+from ..training.state_dicts import not_finite, unwrap
 from ..whole_files import whole_file
 from .checkpoint_loading import POINTER, whole_checkpoint_before
 from .divergence_watch import GRADIENTS, Diverged, DivergenceWatch, broken_values, rising
@@ -65,16 +65,16 @@ class DivergenceHook(Hook):
 
     def __init__(
         self,
-        interval: int = 50,
-        distance: int = 100,
-        skip: int = 200,
-        max_alarms: int = 3,
-        alarm_kimg: float = 1000.0,
-        lr_factor: float = 1.0,
-        gamma_factor: float = 1.0,
+        interval: Size = 50,
+        distance: Count = 100,
+        skip: Count = 200,
+        max_alarms: Count = 3,
+        alarm_kimg: Positive = 1000.0,
+        lr_factor: Positive = 1.0,
+        gamma_factor: Positive = 1.0,
         metric: str | None = None,
-        metric_factor: float = 2.0,
-        metric_patience: int = 5,
+        metric_factor: Positive = 2.0,
+        metric_patience: Size = 5,
         **watch: Any,
     ) -> None:
         least = dict(interval=1, distance=0, skip=0, max_alarms=0, alarm_kimg=0, lr_factor=0, gamma_factor=0)
@@ -299,21 +299,3 @@ def _wrappers(runner: Runner) -> dict[str, OptimWrapper]:
     """Return the optimisers by name, of which a GAN has two."""
     wrapper = runner.optim_wrapper
     return dict(wrapper.items()) if isinstance(wrapper, OptimWrapperDict) else {"optimizer": wrapper}
-
-
-@torch.no_grad()
-def not_finite(state: Mapping[str, Any]) -> list[str]:
-    """Names of the tensors that hold NaN or infinity.
-
-    Args:
-        state: Parameters, averaged parameters, buffers and what else there is, by name.
-    """
-    values = {
-        name: value
-        for name, value in state.items()
-        if isinstance(value, Tensor) and value.is_floating_point() and value.numel()
-    }
-    if not values:
-        return []
-    finite = torch.stack([value.isfinite().all().cpu() for value in values.values()])
-    return [name for name, is_finite in zip(values, finite.tolist(), strict=True) if not is_finite]

@@ -71,7 +71,11 @@ def make_runner(config: Config, name: str) -> Runner:
     Args:
         config: The config.
         name: What it is called.
+
+    Raises:
+        UserError: If it has no model.
     """
+    check_sections(config, ("model",), "a run")
     runner = ConsoleRunner.from_cfg(config)
     runner.register_hook(ProgressHook(name), priority="LOWEST")
     return runner

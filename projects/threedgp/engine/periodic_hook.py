@@ -8,6 +8,7 @@ from mmengine.dist import is_main_process
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
+from ..ranges import Positive, Size
 from ..training.state_dicts import unwrap
 
 
@@ -23,7 +24,7 @@ class PeriodicHook(Hook):
         ValueError: If not exactly one of them is given, or it is not positive.
     """
 
-    def __init__(self, interval: int | None = None, interval_kimg: float | None = None) -> None:
+    def __init__(self, interval: Size | None = None, interval_kimg: Positive | None = None) -> None:
         given = [value for value in (interval, interval_kimg) if value is not None]
         if len(given) != 1 or given[0] <= 0:
             raise ValueError(

@@ -9,8 +9,10 @@ from typing import Any
 from mmengine.config import Config, DictAction
 
 from ..errors import UserError, blame
-from .config_check import check_option, default_part
+from .checkpoint_loading import meta_of
+from .config_check import check_names, check_option, default_part
 from .dependent_settings import settle
+from .plain_config import parse_plain_config
 
 EVALUATORS = ("val_evaluator", "test_evaluator")
 DATA_SECTIONS = ("train_dataloader", "val_dataloader", "test_dataloader", *EVALUATORS)
@@ -25,31 +27,39 @@ def read_config(path: str | Path) -> Config:
         UserError: Whatever goes wrong in it, since it is the user's program.
     """
     with blame(f"config {path}", Exception):
-        return Config.fromfile(str(path))
+        config = Config.fromfile(str(path))
+        check_names(config)
+        return config
 
 
 def stored_config(stored: dict[str, Any], checkpoint: str) -> Config:
-    """The config of a checkpoint: the one in it, else the one beside it, of the same name.
+    """The config of a checkpoint: the one in it, else the one beside it, of the same name; neither is run.
 
     Args:
         stored: The checkpoint.
         checkpoint: Its path or URL.
 
     Raises:
-        UserError: There is neither.
+        UserError: There is neither, or it holds more than plain values.
     """
-    text = (stored.get("meta") or {}).get("cfg")
-    if isinstance(text, str):
-        with blame(f"config in {checkpoint}", Exception):
-            config = Config.fromstring(text, ".py")
-        kept = {name: value for name, value in config.items() if name not in SETTINGS_OF_A_PROCESS}
-        return Config(kept, cfg_text=text, filename=f"{Path(checkpoint).stem}.py")
+    text = meta_of(stored).get("cfg")
     beside = Path(checkpoint).with_suffix(".py")
+    if isinstance(text, str):
+        return _plain_config(text, f"config in {checkpoint}", beside.name)
     if "://" in checkpoint or not beside.is_file():
         raise UserError(
             f"CHECKPOINT {checkpoint}: holds no config, and there is no {beside}; give CONFIG too"
         )
-    return read_config(beside)
+    with blame(f"config {beside}", OSError, UnicodeDecodeError):
+        text = beside.read_text(encoding="utf-8")
+    return _plain_config(text, f"config {beside}", str(beside))
+
+
+def _plain_config(text: str, subject: str, filename: str) -> Config:
+    with blame(subject, Exception):
+        values = parse_plain_config(text)
+        kept = {name: value for name, value in values.items() if name not in SETTINGS_OF_A_PROCESS}
+        return Config(kept, cfg_text=text, filename=filename)
 
 
 def merge_options(config: Config, options: Sequence[str]) -> None:

@@ -16,6 +16,7 @@ from torch.utils.data import Dataset
 from ..models.generator import GeneratorOutput
 from ..models.sampling import Sampling
 from ..random_states import random_state_kept
+from ..ranges import Count, Number, Positive, Size
 from ..training.state_dicts import unwrap
 from ..training.threedgp import ThreeDGP
 from .fixed_inputs import FixedInputs, averaged_pose, draw_fixed_inputs
@@ -48,12 +49,12 @@ class SampleGridHook(PeriodicHook):
 
     def __init__(
         self,
-        interval: int | None = None,
-        interval_kimg: float | None = None,
-        num_samples: int = 16,
-        seed: int = 0,
-        truncation_psi: float = 1.0,
-        batch_size: int = 4,
+        interval: Size | None = None,
+        interval_kimg: Positive | None = None,
+        num_samples: Size = 16,
+        seed: Count = 0,
+        truncation_psi: Number = 1.0,
+        batch_size: Size = 4,
     ) -> None:
         super().__init__(interval, interval_kimg)
         if num_samples < 1 or batch_size < 1:

@@ -9,6 +9,7 @@ from mmagic.registry import HOOKS
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
+from ..ranges import Size
 from .train_loop import images_per_iteration
 
 GIB = 2**30
@@ -31,7 +32,7 @@ class ThroughputHook(Hook):
         window: Iterations that the speed is averaged over.
     """
 
-    def __init__(self, window: int = 50) -> None:
+    def __init__(self, window: Size = 50) -> None:
         self.window = window
         self._measured, self._peak_gb = 0, 0.0
 

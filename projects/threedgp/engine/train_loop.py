@@ -16,6 +16,7 @@ from torch.utils.data import DataLoader
 from ..data.drawn_index import draw_from
 from ..errors import blame
 from ..random_states import random_state_kept, set_seeds
+from ..ranges import NonNegative, Positive
 from ..training.ema import ImagesSeenEMA
 from ..training.state_dicts import unwrap
 from ..training.threedgp import ThreeDGP
@@ -70,9 +71,9 @@ class KimgTrainLoop(IterBasedTrainLoop):
         self,
         runner: Runner,
         dataloader: DataLoader | dict,
-        total_kimg: float,
-        val_interval_kimg: float | None = None,
-        start_kimg: float | str | None = None,
+        total_kimg: Positive,
+        val_interval_kimg: Positive | None = None,
+        start_kimg: NonNegative | str | None = None,
     ) -> None:
         for name, value in (("total_kimg", total_kimg), ("val_interval_kimg", val_interval_kimg)):
             if value is not None and not (isinstance(value, int | float) and value > 0):

@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Callable
 from copy import copy
 from functools import partial
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -24,10 +25,12 @@ from .checkpoint_loading import (
     ClassNames,
     class_names,
     differing_classes,
+    meta_of,
     newest_whole_checkpoint,
     stored_class_names,
 )
 from .divergence_hook import broken_weights, raise_alike
+from .resume_check import check_resumed
 
 BACKEND = "whole"
 STOP, GO_ON = "stop", "go_on"
@@ -81,6 +84,11 @@ class WholeCheckpointHook(CheckpointHook):
                 f"WholeCheckpointHook.on_save_error: got {on_save_error!r}, wanted {STOP!r} or {GO_ON!r}"
             )
         self.on_save_error = on_save_error
+        known = {
+            name for each in (CheckpointHook, Runner.save_checkpoint) for name in signature(each).parameters
+        }
+        if unknown := sorted(kwargs.keys() - known):
+            raise ValueError(f"WholeCheckpointHook takes no {unknown[0]!r}")
         super().__init__(**dict(backend_args=dict(backend=BACKEND)) | kwargs)
 
     def before_run(self, runner: Runner) -> None:
@@ -129,6 +137,7 @@ class WholeCheckpointHook(CheckpointHook):
         strict = getattr(model, "strict_load", True)
         if runner._resume:
             check_resumable(model.state_dict(), checkpoint, name, strict)
+            check_resumed(runner, checkpoint, name)
         if getattr(model, "num_classes", None):
             # A model of the toolkit has no such option, and its weights may call the classes otherwise.
             strict = getattr(model, "strict_load", False)
@@ -287,7 +296,7 @@ def check_resumable(own: dict, checkpoint: dict, name: str, strict: bool) -> Non
         f"A new training begins from what fits of it without --resume, by --cfg-options load_from={name} "
         "model.strict_load=False (and train_cfg.start_kimg=checkpoint to keep its schedules' place)"
     )
-    meta = checkpoint.get("meta") or {}
+    meta = meta_of(checkpoint)
     if "iter" not in meta or "optimizer" not in checkpoint:
         raise UserError(f"resume: {name} holds no optimiser, wanted an iter_*.pth of a training. {advice}")
     if not (misfits := find_misfits(own, checkpoint.get("state_dict") or {})):

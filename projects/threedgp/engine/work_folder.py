@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import IO
 
 from ..errors import UserError
-from ..whole_files import remove_passing
+from ..whole_files import clear_leftovers
 from .checkpoint_loading import POINTER
 
 LOCK = ".running"
@@ -51,7 +51,8 @@ def claim(folder: str | Path) -> None:
     file.write(f"process {os.getpid()} on {socket.gethostname()}, since {began},")
     file.flush()
     _held[folder] = file
-    remove_passing(folder)
+    for each in (folder, *filter(Path.is_dir, folder.iterdir())):
+        clear_leftovers(each, of_any_machine=True)
 
 
 def spare_earlier_training(folder: str | Path, overwrite: bool) -> None:

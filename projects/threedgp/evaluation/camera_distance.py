@@ -12,6 +12,7 @@ from scipy.stats import wasserstein_distance
 from torch import nn
 from torch.utils.data import Dataset
 
+from ..ranges import Size
 from ..rendering import CAMERA_FIELDS
 from .sampled_metric import Labelled, SampledMetric, by_class
 
@@ -110,7 +111,7 @@ class CameraDistance(SampledMetric):
         cameras: str,
         fields: Sequence[str] = ("yaw", "pitch", "fov_deg"),
         own_cameras: bool = False,
-        fake_nums: int = 256,
+        fake_nums: Size = 256,
         sample_model: str = "ema",
         sample_kwargs: Mapping | None = None,
         prefix: str | None = None,

@@ -8,6 +8,7 @@ from mmagic.registry import METRICS
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
+from ..ranges import Count, NonNegative, Size
 from ..training.state_dicts import unwrap
 from .sampled_metric import Row, SampledMetric, load_script, mean_of_finite, rgb_from_bgr_bytes
 
@@ -125,10 +126,10 @@ class DepthAccuracy(SampledMetric):
         self,
         estimator: str | None = None,
         reference_key: str = "gt_depth",
-        fake_nums: int = 256,
-        num_pairs: int = 2000,
-        threshold: float = 0.1,
-        seed: int = 0,
+        fake_nums: Size = 256,
+        num_pairs: Size = 2000,
+        threshold: NonNegative = 0.1,
+        seed: Count = 0,
         sample_model: str = "ema",
         sample_kwargs: Mapping | None = None,
         prefix: str | None = None,

@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 
+from ..models.weight_files import read_weights
 from .sampled_metric import load_script
 
 ALEXNET_URL = "https://download.pytorch.org/models/alexnet-owt-7be5be79.pth"
@@ -96,7 +97,7 @@ def load_lpips(path: str | None) -> nn.Module:
 def _load_alexnet(slices: nn.Module, path: str) -> None:
     """Load ``features.3.weight`` of torchvision into what LPIPS calls ``slice2.3.weight``."""
     try:
-        given = torch.load(Path(path).expanduser(), map_location="cpu", weights_only=True)
+        given = read_weights(path, "lpips_path")
         names = {name: "features." + name.split(".", 1)[1] for name in slices.state_dict()}
         slices.load_state_dict({name: given[theirs] for name, theirs in names.items()})
     except Exception as error:

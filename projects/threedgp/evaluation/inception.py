@@ -15,6 +15,7 @@ from mmengine.dataset import BaseDataset
 from torch import nn
 from torch.utils.data import Dataset
 
+from ..whole_files import is_whole
 from .dataset_identity import dataset_digest
 
 RECIPE = "evenly spread images, double precision"
@@ -77,6 +78,8 @@ def network_file(path: str | None) -> Path:
 
 
 def _load_script(file: Path) -> nn.Module:
+    if not is_whole(file):
+        raise ValueError(f"inception_path: {str(file)!r} is not a (whole) TorchScript file")
     try:
         return torch.jit.load(str(file), map_location="cpu")
     except RuntimeError as error:

@@ -12,6 +12,7 @@ from mmengine.dist import is_main_process
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset, Subset
 
+from ..ranges import Size
 from ..training.state_dicts import unwrap
 from .image_distances import ImageDistance, load_distance
 from .sampled_metric import Labelled, SampledMetric, by_class
@@ -118,8 +119,8 @@ class IntraClassDiversity(SampledMetric):
         self,
         extractor: str = "lpips",
         lpips_path: str | None = None,
-        per_class: int = 16,
-        fake_nums: int = 256,
+        per_class: Size = 16,
+        fake_nums: Size = 256,
         sample_model: str = "ema",
         sample_kwargs: Mapping | None = None,
         prefix: str | None = None,

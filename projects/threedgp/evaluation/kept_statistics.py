@@ -1,5 +1,6 @@
 """Files of statistics that took long to make: whole or absent, and read by one process for all."""
 
+import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,8 @@ from mmengine.logging import print_log
 from ..whole_files import whole_file
 
 Statistics = Mapping[str, np.ndarray]
+DIGEST = "digest"
+"""Key of a digest of the rest: the check sums of the file do not tell who wrote it."""
 
 
 def read_or_make(
@@ -40,7 +43,7 @@ def read_or_make(
         return None
     if made is not None and keep():
         with whole_file(path) as passing, passing.open("wb") as file:
-            np.savez(file, **dict[str, Any](made))
+            np.savez(file, **dict[str, Any](made, **{DIGEST: digest_of(made)}))
     return made
 
 
@@ -55,11 +58,23 @@ def read_whole(path: Path, keys: Sequence[str]) -> Statistics | None:
         return None
     try:
         with np.load(path, allow_pickle=False) as stored:
-            statistics = {key: stored[key] for key in keys}
-        whole = all(np.isfinite(array).all() for array in statistics.values())
+            statistics = {key: stored[key] for key in stored.files if key != DIGEST}
+            whole = str(stored[DIGEST]) == digest_of(statistics) and statistics.keys() >= set(keys)
+        whole = whole and all(np.isfinite(statistics[key]).all() for key in keys)
     except Exception:  # a cut or foreign file raises almost anything
         whole = False
     if whole:
         return statistics
     print_log(f"{path}: statistics that are not whole, made anew", "current")
     return None
+
+
+def digest_of(statistics: Statistics) -> str:
+    """A short text that changes with any number, type or shape."""
+    known = hashlib.sha256()
+    for key in sorted(statistics):
+        array = np.asarray(statistics[key])
+        known.update(
+            repr((key, array.dtype.str, array.shape)).encode() + np.ascontiguousarray(array).tobytes()
+        )
+    return known.hexdigest()[:32]

@@ -8,6 +8,7 @@ from jaxtyping import Float
 from mmagic.registry import METRICS
 from torch import Tensor
 
+from ..ranges import Size
 from .feature_metric import FeatureMetric, mean_and_covariance, stacked_rows
 from .kept_statistics import Statistics
 
@@ -55,7 +56,7 @@ class LocalFID(FeatureMetric):
     kept_kind = "fid"
 
     def __init__(
-        self, fake_nums: int = 50000, real_nums: int = -1, prefix: str | None = "FID", **kwargs: Any
+        self, fake_nums: Size = 50000, real_nums: int = -1, prefix: str | None = "FID", **kwargs: Any
     ) -> None:
         super().__init__(fake_nums, real_nums, prefix=prefix, **kwargs)
 

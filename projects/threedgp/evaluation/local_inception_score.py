@@ -8,6 +8,7 @@ from mmagic.registry import METRICS
 from torch import nn
 from torch.utils.data import DataLoader, Dataset
 
+from ..ranges import Size
 from .inception import check_network, load_network
 
 
@@ -31,8 +32,8 @@ class LocalInceptionScore(InceptionScore):
 
     def __init__(
         self,
-        fake_nums: int | float = 50000,
-        splits: int = 10,
+        fake_nums: Size | float = 50000,
+        splits: Size = 10,
         inception_style: str = "StyleGAN",
         inception_path: str | None = None,
         sample_model: str = "ema",

@@ -9,6 +9,7 @@ from jaxtyping import Float
 from mmagic.registry import METRICS
 from torch import Tensor
 
+from ..ranges import Count, Size
 from .feature_metric import FeatureMetric, stacked_rows
 
 
@@ -86,11 +87,11 @@ class LocalKID(FeatureMetric):
 
     def __init__(
         self,
-        fake_nums: int = 50000,
+        fake_nums: Size = 50000,
         real_nums: int = 50000,
-        subsets: int = 100,
-        subset_size: int = 1000,
-        seed: int = 0,
+        subsets: Size = 100,
+        subset_size: Size = 1000,
+        seed: Count = 0,
         prefix: str | None = "KID",
         **kwargs: Any,
     ) -> None:

@@ -9,6 +9,7 @@ from mmagic.registry import METRICS
 from torch import Tensor
 from tqdm import tqdm
 
+from ..ranges import Size
 from .feature_metric import FeatureMetric, stacked_rows
 
 DISTANCES_AT_ONCE = 2**25
@@ -90,9 +91,9 @@ class LocalPrecisionRecall(FeatureMetric):
 
     def __init__(
         self,
-        fake_nums: int = 50000,
+        fake_nums: Size = 50000,
         real_nums: int = 50000,
-        neighbours: int = 3,
+        neighbours: Size = 3,
         prefix: str | None = "PR",
         **kwargs: Any,
     ) -> None:

@@ -11,6 +11,7 @@ from torch.utils.data import DataLoader
 
 from ..models.generator import GeneratorOutput
 from ..models.sampling import Sampling
+from ..ranges import NonNegative, Number, Size
 from ..rendering import CAMERA_FIELDS, Camera, RayMarching, warp
 from ..training.state_dicts import unwrap
 from ..training.threedgp import ThreeDGP
@@ -93,10 +94,10 @@ class MultiViewConsistency(SampledMetric):
 
     def __init__(
         self,
-        angle: float = 0.3,
-        depth_tolerance: float = 0.02,
-        margin: float | None = None,
-        fake_nums: int = 256,
+        angle: Number = 0.3,
+        depth_tolerance: NonNegative = 0.02,
+        margin: NonNegative | None = None,
+        fake_nums: Size = 256,
         sample_model: str = "ema",
         sample_kwargs: Mapping | None = None,
         prefix: str | None = None,

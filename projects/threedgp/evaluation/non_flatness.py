@@ -9,6 +9,7 @@ from mmagic.registry import METRICS
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
+from ..ranges import Number, Size
 from ..training.state_dicts import unwrap
 from ..training.threedgp import ThreeDGP
 from .sampled_metric import check_fields
@@ -66,9 +67,9 @@ class NonFlatnessScore(GenerativeMetric):
 
     def __init__(
         self,
-        fake_nums: int = 256,
-        bins: int = 64,
-        depth_range: tuple[float, float] | None = None,
+        fake_nums: Size = 256,
+        bins: Size = 64,
+        depth_range: tuple[Number, Number] | None = None,
         sample_model: str = "ema",
         sample_kwargs: dict = FRONTAL,
         prefix: str | None = None,

@@ -11,6 +11,8 @@ from mmagic.evaluation.metrics.base_gen_metric import GenerativeMetric
 from torch import Tensor, nn
 from torch.utils.data import Dataset
 
+from ..whole_files import is_whole
+
 Row = Float[Tensor, "1 values"]
 """What a metric keeps of one sample; rows of all processes are gathered."""
 
@@ -148,6 +150,8 @@ def load_script(path: str, field: str, wanted: str) -> nn.Module:
     file = Path(path).expanduser()
     if not file.is_file():
         raise FileNotFoundError(f"{field}: no file {path!r} (looked from {os.getcwd()}), wanted {wanted}")
+    if not is_whole(file):
+        raise ValueError(f"{field}: {path!r} is not a (whole) TorchScript file, wanted {wanted}")
     try:
         return torch.jit.load(str(file), map_location="cpu").eval()
     except RuntimeError as error:

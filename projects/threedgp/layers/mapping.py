@@ -79,7 +79,7 @@ class StyleMapping(nn.Module):
     def __init__(
         self,
         z_dim: Size = 512,
-        num_classes: int | None = 1000,
+        num_classes: Size | None = 1000,
         w_dim: Size = 512,
         num_layers: Size = 2,
         lr_multiplier: Positive = 0.01,

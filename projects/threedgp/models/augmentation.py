@@ -10,6 +10,7 @@ from mmagic.registry import MODELS
 from mmengine.dist import all_reduce
 from torch import Tensor, nn
 
+from ..ranges import Number, Positive, Share, Size
 from ..rendering import sample_grid
 
 _SHIFT, _SCALE_STD = 0.125, 0.2
@@ -144,10 +145,10 @@ class AdaptiveAugmentation(nn.Module):
 
     def __init__(
         self,
-        target: float = 0.6,
-        start: float = 0.0,
-        adapt_kimg: float | None = 500.0,
-        interval: int = 4,
+        target: Number = 0.6,
+        start: Share = 0.0,
+        adapt_kimg: Positive | None = 500.0,
+        interval: Size = 4,
         geometry: bool = True,
         colors: bool = True,
     ) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import warnings
 from collections.abc import Callable
 from typing import Any
@@ -13,6 +12,8 @@ import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
+
+from .weight_files import read_weights
 
 
 class FrozenNetwork(nn.Module):
@@ -106,7 +107,7 @@ def _make(model: str, checkpoint: str | None, pretrained: bool, features_only: b
 
 
 def _load_checkpoint(network: nn.Module, checkpoint: str) -> None:
-    state = _read_state_dict(checkpoint)
+    state = read_weights(checkpoint)
     state = {name.removeprefix("module."): value for name, value in state.items()}
     try:
         missing, unexpected = network.load_state_dict(state, strict=False)
@@ -119,23 +120,6 @@ def _load_checkpoint(network: nn.Module, checkpoint: str) -> None:
             f"checkpoint={checkpoint!r} does not fit the model: {len(missing)} weights missing "
             f"({missing[:3]} ...), {len(unexpected)} unknown ({unexpected[:3]} ...)"
         )
-
-
-def _read_state_dict(checkpoint: str) -> dict[str, Tensor]:
-    path = os.path.expanduser(checkpoint)
-    if not os.path.isfile(path):
-        raise FileNotFoundError(
-            f"checkpoint={checkpoint!r}: file does not exist; wanted the weights of the network"
-        )
-    try:
-        if path.endswith(".safetensors"):
-            from safetensors.torch import load_file
-
-            return load_file(path)
-        stored = torch.load(path, map_location="cpu", weights_only=True)
-        return dict(stored.get("state_dict", stored))
-    except Exception as error:  # what is no file of weights fails in as many ways as there are bytes
-        raise ValueError(f"checkpoint={checkpoint!r} is no file of weights: {error}") from error
 
 
 def _classifier_prefixes(network: nn.Module) -> tuple[str, ...]:

@@ -6,8 +6,8 @@ from jaxtyping import Float
 from mmagic.registry import MODELS
 from torch import Tensor
 
+from ..ranges import NonNegative, NonNegativeSchedule, Size
 from ..rendering import Field, LayeredDraws, Patch, RayMarching, RenderOutput, Viewpoint, render_layers
-from ..schedules import Schedule
 from .sampling import Sampling
 from .volume_renderer import VolumeRenderer
 
@@ -29,9 +29,9 @@ class LayeredRenderer(VolumeRenderer):
 
     def __init__(
         self,
-        num_background: int = 4,
-        background_start: float = 0.5,
-        density_noise: Schedule = 1.0,
+        num_background: Size = 4,
+        background_start: NonNegative = 0.5,
+        density_noise: NonNegativeSchedule = 1.0,
         pixels: str = "center",
         **options: Any,
     ) -> None:

@@ -5,7 +5,8 @@ from jaxtyping import Float
 from mmagic.registry import MODELS
 from torch import Tensor
 
-from ..schedules import Linear, Schedule, build_schedule
+from ..ranges import ShareSchedule
+from ..schedules import Linear, build_schedule
 
 
 @MODELS.register_module()
@@ -19,7 +20,7 @@ class PoseSwap:
         prob: Share of samples that are swapped, a number or a schedule.
     """
 
-    def __init__(self, prob: Schedule = Linear(1.0, 0.5, over_kimg=1000)) -> None:
+    def __init__(self, prob: ShareSchedule = Linear(1.0, 0.5, over_kimg=1000)) -> None:
         self.prob = build_schedule(prob)
 
     def __call__(

@@ -3,6 +3,7 @@
 import torch
 from mmagic.registry import MODELS
 
+from ..ranges import Count, Share
 from .generator import Mixing, ThreeDGPGenerator
 
 
@@ -15,7 +16,7 @@ class StyleMixing:
         first: First layer that may be the one; ``field`` means the first one behind the field's.
     """
 
-    def __init__(self, prob: float = 0.9, first: int | str = 1) -> None:
+    def __init__(self, prob: Share = 0.9, first: Count | str = 1) -> None:
         if not 0 <= prob <= 1:
             raise ValueError(f"prob: got {prob}, wanted a number in [0, 1]")
         if isinstance(first, str) and first != "field":

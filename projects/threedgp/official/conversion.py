@@ -12,7 +12,8 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from ..apis.loading import load_model
-from ..engine.checkpoint_loading import read_checkpoint
+from ..engine.checkpoint_loading import meta_of, read_checkpoint
+from ..errors import blame
 from ..training.threedgp import ThreeDGP
 from ..whole_files import whole_file
 from ..wording import counted
@@ -37,8 +38,9 @@ def from_official(snapshot_path: str, out: Path) -> Iterator[str]:
         What was done, line by line.
     """
     snapshot = read_official_snapshot(snapshot_path)
-    config = derive_config(snapshot)
-    checkpoint = make_checkpoint(snapshot, config)
+    with blame(snapshot_path, Exception):  # what is damaged may ask for anything
+        config = derive_config(snapshot)
+        checkpoint = make_checkpoint(snapshot, config)
     with whole_file(out) as passing:
         torch.save(checkpoint, passing)
     with whole_file(out.with_suffix(".py")) as passing:
@@ -61,7 +63,7 @@ def to_official(config_path: str | None, checkpoint_path: str, out: Path) -> Ite
         What was done.
     """
     model, _ = load_model(config_path, checkpoint_path, "cpu")
-    meta = read_checkpoint(checkpoint_path).get("meta") or {}
+    meta = meta_of(read_checkpoint(checkpoint_path))
     tensors = official_tensors(model, meta.get("official_derived") or {})
     about = {"format": "pt", "images_seen": str(model.images_seen.item())}
     with whole_file(out) as passing:

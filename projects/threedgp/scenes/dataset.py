@@ -172,6 +172,9 @@ def _check_target(out: Path, overwrite: bool) -> None:
         return
     if not overwrite:
         raise FileExistsError(f"{out}: got a non-empty target, wanted a new folder (or to overwrite it)")
-    meta = out / "meta.json"
-    if not meta.is_file() or json.loads(meta.read_text()).get("generator") != GENERATOR:
+    try:
+        is_ours = json.loads((out / "meta.json").read_text())["generator"] == GENERATOR
+    except (OSError, ValueError, TypeError, LookupError):
+        is_ours = False
+    if not is_ours:
         raise FileExistsError(f"{out}: --overwrite replaces only what {GENERATOR} wrote")

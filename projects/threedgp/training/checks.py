@@ -3,8 +3,12 @@
 from typing import Any
 
 from mmengine.optim import AmpOptimWrapper, ApexOptimWrapper, OptimWrapperDict
+from torch import Tensor
 
 from ..models.generator import ThreeDGPGenerator
+
+SHARES_TOLERANCE = 1e-2
+"""What half precision leaves of a sum of a thousand shares."""
 
 
 def discriminator_defaults(generator: ThreeDGPGenerator) -> dict[str, Any]:
@@ -45,6 +49,21 @@ def check_parts(generator: ThreeDGPGenerator, discriminator: Any, patches: bool,
         )
     if distilled and discriminator.feature_dim is None:
         raise ValueError("discriminator.feature_dim: got None, wanted the width of the teacher features")
+
+
+def check_counts(images_seen: Tensor | None, label_distribution: Tensor | None) -> None:
+    """Raise a ValueError if what a checkpoint says of images and classes is not possible.
+
+    Args:
+        images_seen: The count of images, of shape (); None if it is not said.
+        label_distribution: Share of each class; None if it is not said.
+    """
+    if images_seen is not None and images_seen < 0:
+        raise ValueError(f"images_seen: got {int(images_seen)}, wanted a count from 0 on")
+    if label_distribution is not None and not (
+        label_distribution.min() >= 0 and abs(float(label_distribution.sum()) - 1) < SHARES_TOLERANCE
+    ):
+        raise ValueError("label_distribution: wanted shares from 0 on that add up to 1")
 
 
 def check_wrappers(optim_wrapper: OptimWrapperDict) -> None:

@@ -10,6 +10,8 @@ from mmagic.registry import MODELS
 from mmagic.structures import DataSample
 from torch import Tensor
 
+from ..ranges import Size
+
 
 @MODELS.register_module()
 class LabelledADM(AblatedDiffusionModel):
@@ -24,7 +26,7 @@ class LabelledADM(AblatedDiffusionModel):
         **kwargs: As of the toolkit's.
     """
 
-    def __init__(self, *args: Any, num_inference_steps: int = 250, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, num_inference_steps: Size = 250, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         if not 1 <= num_inference_steps <= len(self.diffusion_scheduler):
             raise ValueError(

@@ -32,6 +32,24 @@ def without_wrappers(module: nn.Module, state_dict: dict, prefix: str, local_met
                 state_dict[f"{prefix}{child}." + key.removeprefix(start)] = state_dict.pop(key)
 
 
+@torch.no_grad()
+def not_finite(state: Mapping[str, Any]) -> list[str]:
+    """Names of the tensors that hold NaN or infinity.
+
+    Args:
+        state: Parameters, averaged parameters, buffers and what else there is, by name.
+    """
+    values = {
+        name: value
+        for name, value in state.items()
+        if isinstance(value, Tensor) and value.is_floating_point() and value.numel()
+    }
+    if not values:
+        return []
+    finite = torch.stack([value.isfinite().all().cpu() for value in values.values()])
+    return [name for name, is_finite in zip(values, finite.tolist(), strict=True) if not is_finite]
+
+
 @dataclass(frozen=True)
 class Misfits:
     """What of a checkpoint and a model does not fit together, by name."""
@@ -63,11 +81,20 @@ def find_misfits(own: Mapping[str, Tensor], given: Mapping[str, Tensor], prefix:
         missing=sorted(own.keys() - given.keys() - later),
         unknown=sorted(key for key in given if key.startswith(prefix) and key not in own),
         reshaped={
-            key: f"{tuple(given[key].shape)} instead of {tuple(own[key].shape)}"
+            key: f"{_form(given[key])} instead of {_form(own[key])}"
             for key in sorted(own.keys() & given.keys())
-            if given[key].shape != own[key].shape
+            if given[key].shape != own[key].shape or _kind(given[key]) != _kind(own[key])
         },
     )
+
+
+def _form(value: Tensor) -> str:
+    return f"{tuple(value.shape)} of {_kind(value)} numbers"
+
+
+def _kind(value: Tensor) -> str:
+    """What numbers a tensor is of; a precision is no kind."""
+    return "complex" if value.is_complex() else "real" if value.is_floating_point() else "whole"
 
 
 def handle_misfits(own: dict[str, Tensor], given: dict[str, Tensor], prefix: str, strict: bool) -> None:

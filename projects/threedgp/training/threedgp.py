@@ -28,11 +28,12 @@ from ..models.old_names import rename_old_tensors
 from ..models.patch_sampler import PatchSampler
 from ..models.pose_swap import PoseSwap
 from ..models.style_mixing import StyleMixing
+from ..ranges import Size
 from ..rendering import Camera, PoseLabel
 from ..schedules import schedule_values
 from ..wording import counted
 from .batches import RealBatch
-from .checks import check_parts, check_wrappers, discriminator_defaults
+from .checks import check_counts, check_parts, check_wrappers, discriminator_defaults
 from .draws import Draws
 from .packing import pack_samples
 from .phases import Logs, Phases
@@ -79,7 +80,7 @@ class ThreeDGP(BaseConditionalGAN):
         generator: Config,
         discriminator: Config | None = None,
         data_preprocessor: Config | None = None,
-        num_classes: int | None = None,
+        num_classes: Size | None = None,
         adversarial_loss: Config = frozen(type="ThreeDGPAdversarialLoss"),
         r1: Config | None = frozen(type="R1Regularizer"),
         distillation: Config | None = frozen(type="KnowledgeDistillationLoss"),
@@ -95,7 +96,7 @@ class ThreeDGP(BaseConditionalGAN):
         blur_fade: Config | None = frozen(type="BlurFade"),
         augmentation: Config | None = None,
         ema_config: Config | None = frozen(type="ImagesSeenEMA"),
-        micro_batch_size: int | None = None,
+        micro_batch_size: Size | None = None,
         deterministic_eval: bool = False,
         strict_load: bool = True,
     ) -> None:
@@ -304,4 +305,5 @@ class ThreeDGP(BaseConditionalGAN):
         for generator in ("generator.", "generator_ema.module."):
             rename_old_tensors(state_dict, prefix + generator)
         handle_misfits(self.state_dict(), state_dict, prefix, self.strict_load)
+        check_counts(state_dict.get(f"{prefix}images_seen"), state_dict.get(f"{prefix}label_distribution"))
         super()._load_from_state_dict(state_dict, prefix, *args, **kwargs)

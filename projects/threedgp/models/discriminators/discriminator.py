@@ -56,7 +56,7 @@ class ThreeDGPDiscriminator(nn.Module):
         image_size: Size = 256,
         patch_size: Size | None = 64,
         num_classes: Count | None = 1000,
-        in_channels: int = 4,
+        in_channels: Size = 4,
         cbase: Size = 65536,
         cmax: Size = 1024,
         patch_conditioning: bool = True,

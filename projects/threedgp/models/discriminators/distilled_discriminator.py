@@ -6,6 +6,8 @@ from jaxtyping import Float
 from mmagic.registry import MODELS
 from torch import Tensor, nn
 
+from ...ranges import Size
+
 
 @MODELS.register_module()
 class DistilledDiscriminator(nn.Module):
@@ -24,10 +26,10 @@ class DistilledDiscriminator(nn.Module):
         self,
         discriminator: dict,
         layer: str,
-        layer_dim: int,
-        feature_dim: int | None = 2048,
-        num_classes: int | None = None,
-        hidden_dim: int = 512,
+        layer_dim: Size,
+        feature_dim: Size | None = 2048,
+        num_classes: Size | None = None,
+        hidden_dim: Size = 512,
     ) -> None:
         super().__init__()
         extra = {} if num_classes is None else dict(num_classes=num_classes)

@@ -8,6 +8,7 @@ from mmagic.registry import MODELS
 from torch import Tensor, nn
 
 from ...layers import Label, one_hot_label, resize, with_pose
+from ...ranges import Count, NonNegative, Share, Size
 from ...rendering import Patch
 from .discriminator import ThreeDGPDiscriminator
 
@@ -34,11 +35,11 @@ class ThreeDGPDualDiscriminator(nn.Module):
 
     def __init__(
         self,
-        in_channels: int = 3,
-        num_classes: int | None = 1000,
-        pose_dim: int = 0,
-        pose_noise: float = 0.0,
-        raw_antialias: float = 1.0,
+        in_channels: Size = 3,
+        num_classes: Size | None = 1000,
+        pose_dim: Count = 0,
+        pose_noise: NonNegative = 0.0,
+        raw_antialias: Share = 1.0,
         **network: Any,
     ) -> None:
         super().__init__()

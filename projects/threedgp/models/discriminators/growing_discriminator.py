@@ -9,6 +9,7 @@ from mmagic.registry import MODELS
 from torch import Tensor, nn
 
 from ...layers import EqualizedConv2d, Label, channels_at, check_power_of_two, one_hot_label
+from ...ranges import Count, Positive, Size
 from ...rendering import Patch
 from .blocks import DiscriminatorBlock, Epilogue
 
@@ -42,20 +43,20 @@ class GrowingDiscriminator(nn.Module):
 
     def __init__(
         self,
-        image_size: int = 256,
-        patch_size: int | None = None,
-        num_classes: int | None = 1000,
-        in_channels: int = 3,
-        base_size: int = 32,
-        cbase: int = 32768,
-        cmax: int = 512,
-        embed_dim: int = 512,
-        mapping_layers: int = 0,
-        mapping_dim: int = 512,
-        mapping_lr_multiplier: float = 0.1,
-        feature_dim: int | None = None,
-        mbstd_group_size: int = 4,
-        clamp: float | None = None,
+        image_size: Size = 256,
+        patch_size: Size | None = None,
+        num_classes: Size | None = 1000,
+        in_channels: Size = 3,
+        base_size: Size = 32,
+        cbase: Size = 32768,
+        cmax: Size = 512,
+        embed_dim: Size = 512,
+        mapping_layers: Count = 0,
+        mapping_dim: Size = 512,
+        mapping_lr_multiplier: Positive = 0.1,
+        feature_dim: Size | None = None,
+        mbstd_group_size: Size = 4,
+        clamp: Positive | None = None,
     ) -> None:
         super().__init__()
         check_power_of_two("image_size", image_size, minimum=8)

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
 from ...layers import CodeMapping, Label, ScalarEncoder, one_hot_label
+from ...ranges import Size
 from ...rendering import Patch
 from ..building import Config, build
 from ..frozen_network import FrozenNetwork
@@ -189,21 +190,21 @@ class ProjectedDiscriminator(nn.Module):
 
     def __init__(
         self,
-        image_size: int = 256,
-        patch_size: int | None = None,
-        num_classes: int | None = None,
-        in_channels: int = 3,
+        image_size: Size = 256,
+        patch_size: Size | None = None,
+        num_classes: Size | None = None,
+        in_channels: Size = 3,
         network: str = "tf_efficientnet_lite1",
         checkpoint: str | None = None,
         pretrained: bool = False,
-        input_size: int = 256,
-        num_scales: int = 4,
-        mixed_width: int = 64,
-        width: int = 256,
-        code_dim: int = 64,
+        input_size: Size = 256,
+        num_scales: Size = 4,
+        mixed_width: Size = 64,
+        width: Size = 256,
+        code_dim: Size = 64,
         patch_conditioning: bool = False,
-        patch_embed_dim: int = 256,
-        feature_dim: int | None = None,
+        patch_embed_dim: Size = 256,
+        feature_dim: Size | None = None,
         augment: Config | None = None,
         channel_order: str = "rgb",
     ) -> None:

@@ -17,6 +17,7 @@ from ...layers import (
     one_hot_label,
     resize,
 )
+from ...ranges import Count, Positive, Size
 from ...rendering import Patch
 from .blocks import Epilogue
 
@@ -70,18 +71,18 @@ class SkipDiscriminator(nn.Module):
 
     def __init__(
         self,
-        image_size: int = 256,
-        patch_size: int | None = None,
-        num_classes: int | None = 1000,
-        in_channels: int = 3,
-        cbase: int = 16384,
-        cmax: int = 512,
-        start_size: int = 32,
+        image_size: Size = 256,
+        patch_size: Size | None = None,
+        num_classes: Size | None = 1000,
+        in_channels: Size = 3,
+        cbase: Size = 16384,
+        cmax: Size = 512,
+        start_size: Size = 32,
         fade: bool = False,
-        feature_dim: int | None = None,
-        mbstd_group_size: int = 8,
-        mapping_layers: int = 8,
-        clamp: float | None = 256.0,
+        feature_dim: Size | None = None,
+        mbstd_group_size: Size = 8,
+        mapping_layers: Count = 8,
+        clamp: Positive | None = 256.0,
     ) -> None:
         super().__init__()
         check_power_of_two("image_size", image_size, minimum=8)

@@ -11,6 +11,7 @@ from mmagic.registry import MODELS
 from torch import Tensor, nn
 
 from ...layers import EqualizedLinear, ModulatedLinear, octaves
+from ...ranges import Count, Size
 from .point_embeddings import POINT_EMBEDDINGS, PointEmbedding
 
 BOX = ((-0.1886, -0.1671, -0.1956), (0.1887, 0.1692, 0.1872))
@@ -97,16 +98,16 @@ class FeatureVolumeField(nn.Module):
 
     def __init__(
         self,
-        w_dim: int = 512,
+        w_dim: Size = 512,
         embedding: str = "volume",
-        resolution: int = 32,
-        feature_dim: int = 32,
-        max_channels: int = 256,
+        resolution: Size = 32,
+        feature_dim: Size = 32,
+        max_channels: Size = 256,
         bounds: Sequence[Sequence[float]] = BOX,
-        num_octaves: int = 10,
-        hidden_dim: int = 256,
-        num_layers: int = 4,
-        out_channels: int = 512,
+        num_octaves: Count = 10,
+        hidden_dim: Size = 256,
+        num_layers: Size = 4,
+        out_channels: Size = 512,
         squash: bool = False,
     ) -> None:
         super().__init__()

@@ -12,6 +12,7 @@ from mmagic.registry import MODELS
 from torch import Tensor, nn
 
 from ...layers import EqualizedLinear, ModulatedLinear, octaves
+from ...ranges import Count, Size
 
 Decoded = tuple[Float[Tensor, "n m c"], Float[Tensor, "n m 1"]]
 
@@ -141,14 +142,14 @@ class ImplicitField(nn.Module):
 
     def __init__(
         self,
-        w_dim: int = 512,
-        num_octaves: int = 10,
-        hidden_dim: int = 128,
-        num_layers: int = 8,
-        feature_dim: int = 256,
-        latent_dim: int = 32,
-        background_dim: int = 64,
-        background_layers: int = 4,
+        w_dim: Size = 512,
+        num_octaves: Count = 10,
+        hidden_dim: Size = 128,
+        num_layers: Size = 8,
+        feature_dim: Size = 256,
+        latent_dim: Count = 32,
+        background_dim: Size = 64,
+        background_layers: Count = 4,
         squash: bool = False,
     ) -> None:
         super().__init__()

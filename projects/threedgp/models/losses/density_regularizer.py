@@ -5,6 +5,7 @@ from jaxtyping import Float
 from mmagic.registry import MODELS
 from torch import Tensor
 
+from ...ranges import NonNegative, Positive, Size
 from ..generator import GeneratorInput, ThreeDGPGenerator
 from ..sampling import Sampling
 from .generator_term import GeneratorTerm
@@ -28,11 +29,11 @@ class DensityRegularizer(GeneratorTerm):
 
     def __init__(
         self,
-        weight: float = 0.25,
-        interval: int = 4,
-        num_points: int = 1000,
-        distance: float = 0.004,
-        half_side: float | None = 1.0,
+        weight: NonNegative = 0.25,
+        interval: Size = 4,
+        num_points: Size = 1000,
+        distance: Positive = 0.004,
+        half_side: Positive | None = 1.0,
     ) -> None:
         super().__init__("density", interval)
         self.weight, self.num_points = weight, num_points

@@ -8,6 +8,7 @@ from jaxtyping import Float, Int
 from mmagic.registry import MODELS
 from torch import Tensor
 
+from ...ranges import NonNegative, Size
 from ...rendering import Patch, Viewpoint
 from ..sampling import PathDraws, Sampling
 from ..scene import Scene, Views
@@ -46,7 +47,7 @@ class NeRFPathRegularizer:
 
     name = "nerf_path"
 
-    def __init__(self, num_samples: int = 16, weight: float = 2.0) -> None:
+    def __init__(self, num_samples: Size = 16, weight: NonNegative = 2.0) -> None:
         if num_samples < 1:
             raise ValueError(f"num_samples: got {num_samples}, wanted at least 1")
         self.num_samples, self.weight = num_samples, weight

@@ -8,6 +8,7 @@ from mmagic.registry import MODELS
 from mmengine.dist import all_reduce
 from torch import Tensor
 
+from ...ranges import NonNegative, Share, Size
 from ..generator import GeneratorInput, ThreeDGPGenerator
 from ..sampling import Sampling
 from .generator_term import GeneratorTerm
@@ -31,7 +32,7 @@ class PathLengthRegularizer(GeneratorTerm):
     mean_length: Float[Tensor, ""]
 
     def __init__(
-        self, weight: float = 2.0, decay: float = 0.01, interval: int = 4, batch_shrink: int = 2
+        self, weight: NonNegative = 2.0, decay: Share = 0.01, interval: Size = 4, batch_shrink: Size = 2
     ) -> None:
         super().__init__("path_length", interval, batch_shrink)
         self.weight, self.decay = weight, decay

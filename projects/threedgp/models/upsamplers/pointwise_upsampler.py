@@ -7,6 +7,7 @@ from mmagic.registry import MODELS
 from torch import Tensor, nn
 
 from ...layers import EqualizedConv2d, SynthesisBlock, channels_at, check_power_of_two
+from ...ranges import Size
 from ..sampling import Sampling
 from ..scene import Upsampled
 
@@ -30,12 +31,12 @@ class PointwiseUpsampler(nn.Module):
 
     def __init__(
         self,
-        in_channels: int = 512,
-        w_dim: int = 512,
-        image_size: int = 256,
-        render_size: int = 32,
-        cbase: int = 32768,
-        cmax: int = 512,
+        in_channels: Size = 512,
+        w_dim: Size = 512,
+        image_size: Size = 256,
+        render_size: Size = 32,
+        cbase: Size = 32768,
+        cmax: Size = 512,
         learned_base: bool = False,
     ) -> None:
         super().__init__()

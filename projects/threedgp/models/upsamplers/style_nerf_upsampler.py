@@ -22,6 +22,7 @@ from ...layers import (
     resize,
     upsample2d,
 )
+from ...ranges import Share, Size
 from ..sampling import Sampling
 from ..scene import Upsampled
 
@@ -157,14 +158,14 @@ class StyleNeRFUpsampler(nn.Module):
 
     def __init__(
         self,
-        in_channels: int,
-        w_dim: int,
-        image_size: int = 256,
-        render_size: int = 32,
-        start_size: int | None = None,
-        cbase: int = 32768,
-        cmax: int = 1024,
-        magnitude_decay: float = 0.999,
+        in_channels: Size,
+        w_dim: Size,
+        image_size: Size = 256,
+        render_size: Size = 32,
+        start_size: Size | None = None,
+        cbase: Size = 32768,
+        cmax: Size = 1024,
+        magnitude_decay: Share = 0.999,
     ) -> None:
         super().__init__()
         start_size = start_size or render_size

@@ -8,7 +8,8 @@ from mmagic.registry import MODELS
 from torch import Tensor, nn
 
 from ...layers import NOISE_MODES, SynthesisBlock, resize
-from ...schedules import Schedule, build_schedule
+from ...ranges import PositiveSchedule, Size
+from ...schedules import build_schedule
 from ..sampling import Sampling
 from ..scene import Upsampled
 
@@ -39,12 +40,12 @@ class SuperResolution(nn.Module):
 
     def __init__(
         self,
-        in_channels: int = 32,
-        w_dim: int = 512,
-        input_size: int = 128,
-        channels: Sequence[int] = (128, 64),
+        in_channels: Size = 32,
+        w_dim: Size = 512,
+        input_size: Size = 128,
+        channels: Sequence[Size] = (128, 64),
         up: Sequence[bool] = (False, True),
-        render_size: Schedule = 64,
+        render_size: PositiveSchedule = 64,
         antialias: bool = True,
         shrink: bool = True,
         noise_mode: str = "none",
