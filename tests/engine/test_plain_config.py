@@ -36,6 +36,7 @@ def test_plain_values():
         ("a = [open(p, 'w') for p in ['{mark}']]", "wanted names and plain values alone"),
         ("a = dict(**open('{mark}', 'w'))", "wanted names and plain values alone"),
         ("a = (lambda: open('{mark}', 'w'))()", "wanted names and plain values alone"),
+        ("3", "got '3', wanted names"),
         ("a.b = 3", "got 'a.b = 3'"),
         ("a = dict(", "got no config"),
         ("a = " + "[" * 5000, "got no config"),

@@ -250,7 +250,7 @@ EDITS = {
     "fewer classes": _set("meta", "dataset_meta", to=dict(classes=["a"])),
     "other things only": lambda stored, rng: [stored.pop("state_dict"), stored.update(weights=1)],
 }
-NAMELESS = ("meta is None", "no meta", "classes in a number")
+NAMELESS = ("meta is None", "no meta", "classes in a number", "fewer classes")
 TRAINING_EDITS = {
     "NaN in an optimiser": _spoil_optimizer,
     "no optimiser": _drop("optimizer"),

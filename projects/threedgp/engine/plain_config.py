@@ -31,7 +31,7 @@ def parse_plain_config(text: str) -> dict[str, Any]:
     try:
         values: dict[str, Any] = {}
         for statement in ast.parse(text).body:
-            if isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant):
+            if ast.get_docstring(ast.Module([statement], []), clean=False) is not None:
                 continue  # a docstring
             if not isinstance(statement, ast.Assign) or not isinstance(statement.targets[0], ast.Name):
                 raise _NotPlainError(statement)
