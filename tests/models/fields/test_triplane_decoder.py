@@ -17,6 +17,27 @@ def test_planes_have_the_resolution_asked_for():
     assert decoder(torch.randn(2, decoder.num_ws, 8)).shape == (2, 12, 16, 16)
 
 
+def test_samples_do_not_depend_on_the_batch_they_are_decoded_in():
+    """Large blocks are run sample by sample on a CPU."""
+    decoder = TriPlaneDecoder(64, feature_dim=4, w_dim=8, cbase=256, cmax=8)
+    for name, parameter in decoder.named_parameters():
+        if name.endswith("noise_strength"):
+            torch.nn.init.ones_(parameter)
+    ws = torch.randn(2, decoder.num_ws, 8)
+    alone = [decoder(one, "const") for one in ws.split(1)]
+    torch.testing.assert_close(decoder(ws, "const"), torch.cat(alone), atol=1e-4, rtol=1e-4)
+    first, second = (decoder(ws[:1].expand(2, -1, -1), "random") for _ in range(2))
+    assert not torch.allclose(first[0], first[1], atol=1e-2)
+    assert not torch.allclose(first, second, atol=1e-2)
+
+
+@pytest.mark.parametrize("n", [1, 2])
+def test_features_of_a_point_lie_side_by_side(n):
+    decoder = TriPlaneDecoder(64, feature_dim=4, w_dim=8, cbase=256, cmax=8)
+    planes = decoder(torch.randn(n, decoder.num_ws, 8))
+    assert planes.is_contiguous(memory_format=torch.channels_last)
+
+
 def test_every_code_matters():
     decoder = TriPlaneDecoder(16, feature_dim=4, w_dim=8, cbase=64, cmax=8)
     ws = torch.randn(1, decoder.num_ws, 8)

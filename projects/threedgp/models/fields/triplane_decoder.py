@@ -1,14 +1,20 @@
 """Tri-plane decoder: style codes to three feature planes (docs/method.md, section 4)."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from typing import cast
 
+import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from ...layers import NOISE_MODES, SynthesisBlock, channels_at, check_power_of_two
+
+_NUM_SHARED = 4
+"""Blocks up to 32 x 32. Behind them features are more than weights, which are styled instead of them then: to
+that end a CPU goes through these blocks sample by sample."""
+_Noise = str | Sequence[Tensor]
 
 
 class TriPlaneDecoder(nn.Module):
@@ -60,12 +66,27 @@ class TriPlaneDecoder(nn.Module):
         """
         if noise_mode not in NOISE_MODES:
             raise ValueError(f"noise_mode: got {noise_mode!r}, wanted one of {NOISE_MODES}")
-        x: Tensor | None = None
-        planes: Tensor | None = None
-        used = 0
-        for block in self._blocks:
-            codes = ws[:, used : used + block.num_convs + 1]
-            x, planes = block(x, planes, codes, noise_mode)
-            used += block.num_convs
-        assert planes is not None
-        return planes
+        n, num_shared = len(ws), len(self.blocks)
+        if n > 1 and ws.device.type == "cpu":
+            num_shared = _NUM_SHARED
+        # Drawn for all samples alike, however they are decoded.
+        noise = [block.draw_noise(n) if noise_mode == "random" else noise_mode for block in self._blocks]
+        x, planes, codes = self._run(slice(num_shared), None, None, ws, noise)
+        if num_shared >= len(self.blocks):
+            return planes
+        parts = []
+        for i in range(n):
+            one = slice(i, i + 1)
+            own = [each if isinstance(each, str) else [m[one] for m in each] for each in noise]
+            parts.append(self._run(slice(num_shared, None), x[one], planes[one], codes[one], own)[1])
+        return torch.cat(parts)
+
+    def _run(
+        self, which: slice, x: Tensor | None, planes: Tensor | None, ws: Tensor, noise: Sequence[_Noise]
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Run some of the blocks; the style codes that they left are returned as well."""
+        for block, own in zip(list(self._blocks)[which], noise[which], strict=True):
+            x, planes = block(x, planes, ws[:, : block.num_convs + 1], own)
+            ws = ws[:, block.num_convs :]
+        assert x is not None and planes is not None
+        return x, planes, ws
