@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from ...layers import EqualizedLinear
 from ...ranges import Positive, Size
-from ...rendering import sample_planes
+from ...rendering import mean_of_planes
 from ...rendering.triplane import AXES, axis_numbers
 from .triplane_decoder import TriPlaneDecoder
 
@@ -70,8 +70,7 @@ class TriPlanes:
         self, points: Float[Tensor, "n m 3"]
     ) -> tuple[Float[Tensor, "n m c"], Float[Tensor, "n m 1"]]:
         """Return colours and raw densities of world points."""
-        features = sample_planes(self.planes, points, self.cube_scale, self.axes, self.align_corners)
-        return self.mlp(features.mean(dim=1))
+        return self.mlp(mean_of_planes(self.planes, points, self.cube_scale, self.axes, self.align_corners))
 
     def __len__(self) -> int:
         return len(self.planes)
@@ -102,7 +101,7 @@ class TriPlaneField(nn.Module):
     """
 
     twice_differentiable = False
-    """``grid_sample`` has no second derivative."""
+    """The look-up in its planes has no second derivative."""
 
     def __init__(
         self,
