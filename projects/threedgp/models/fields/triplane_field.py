@@ -1,7 +1,7 @@
 """Tri-plane field: style codes to radiance fields of planes and a small MLP (docs/method.md, section 4)."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from jaxtyping import Float
 from mmagic.registry import MODELS
@@ -74,10 +74,6 @@ class TriPlanes:
 
     def __len__(self) -> int:
         return len(self.planes)
-
-    def repeat(self, n: int) -> "TriPlanes":
-        """Return n copies of a single object."""
-        return replace(self, planes=self.planes.repeat(n, 1, 1, 1))
 
 
 @MODELS.register_module()
