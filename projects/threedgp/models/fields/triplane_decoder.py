@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from ...layers import NOISE_MODES, SynthesisBlock, channels_at, check_power_of_two
+from ...layers import NOISE_MODES, LowPrecision, SynthesisBlock, channels_at, check_power_of_two
 
 _NUM_SHARED = 4
 """Blocks up to 32 x 32. Behind them features are more than weights, which are styled instead of them then: to
@@ -26,6 +26,8 @@ class TriPlaneDecoder(nn.Module):
         w_dim: Width of a style code.
         cbase: Channels times resolution.
         cmax: Most channels of a block.
+        precision: Precision of the features of each block; None for that of the style codes. Weights, styles,
+            demodulation, and the planes that blocks add to, always have the latter.
     """
 
     def __init__(
@@ -35,10 +37,11 @@ class TriPlaneDecoder(nn.Module):
         w_dim: int = 512,
         cbase: int = 65536,
         cmax: int = 1024,
+        precision: LowPrecision | None = None,
     ) -> None:
         super().__init__()
         check_power_of_two("plane resolution", resolution)
-        self.feature_dim = feature_dim
+        self.feature_dim, self.precision = feature_dim, precision or LowPrecision(0)
         sides = [2**i for i in range(2, int(math.log2(resolution)) + 1)]
         widths = [0] + [channels_at(side, cbase, cmax) for side in sides]
         self.blocks = nn.ModuleList(
@@ -85,8 +88,11 @@ class TriPlaneDecoder(nn.Module):
         self, which: slice, x: Tensor | None, planes: Tensor | None, ws: Tensor, noise: Sequence[_Noise]
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Run some of the blocks; the style codes that they left are returned as well."""
-        for block, own in zip(list(self._blocks)[which], noise[which], strict=True):
-            x, planes = block(x, planes, ws[:, : block.num_convs + 1], own)
+        for index in range(len(self.blocks))[which]:
+            block = cast(SynthesisBlock, self.blocks[index])
+            if x is not None:
+                x = x.to(self.precision.of(len(self.blocks) - 1 - index, ws))
+            x, planes = block(x, planes, ws[:, : block.num_convs + 1], noise[index])
             ws = ws[:, block.num_convs :]
         assert x is not None and planes is not None
         return x, planes, ws

@@ -7,8 +7,8 @@ from jaxtyping import Float
 from mmagic.registry import MODELS
 from torch import Tensor, nn
 
-from ...layers import EqualizedLinear
-from ...ranges import Positive, Size
+from ...layers import EqualizedLinear, LowPrecision
+from ...ranges import Count, Positive, Size
 from ...rendering import mean_of_planes
 from ...rendering.triplane import AXES, axis_numbers
 from .triplane_decoder import TriPlaneDecoder
@@ -94,6 +94,9 @@ class TriPlaneField(nn.Module):
         align_corners: The faces of the cube are the centres of the border pixels, or else their outer edges.
         mlp_activation: Of the MLP's hidden layer, ``leaky_relu`` or ``softplus``.
         mlp_lr_multiplier: Factor on the MLP's learning rate.
+        low_precision_blocks: Number of last blocks of the decoder that run in ``low_precision`` on a GPU.
+        low_precision: ``bfloat16`` or ``float16``.
+        low_precision_on_cpu: Run them so on a CPU as well.
     """
 
     twice_differentiable = False
@@ -114,10 +117,14 @@ class TriPlaneField(nn.Module):
         align_corners: bool = True,
         mlp_activation: str = "leaky_relu",
         mlp_lr_multiplier: Positive = 1.0,
+        low_precision_blocks: Count = 0,
+        low_precision: str = "bfloat16",
+        low_precision_on_cpu: bool = False,
     ) -> None:
         super().__init__()
         axis_numbers(axes)
-        self.decoder = TriPlaneDecoder(resolution, feature_dim, w_dim, cbase, cmax)
+        precision = LowPrecision(low_precision_blocks, low_precision, low_precision_on_cpu)
+        self.decoder = TriPlaneDecoder(resolution, feature_dim, w_dim, cbase, cmax, precision)
         self.mlp = TriPlaneMLP(
             feature_dim, mlp_hidden_dim, squash, out_channels, mlp_activation, mlp_lr_multiplier
         )
