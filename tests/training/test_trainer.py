@@ -36,9 +36,9 @@ class Watch(TorchDispatchMode):
                 if layouts[0] != layouts[1]:
                     self.turned.append(tuple(source.shape))
         made = out[:1] if func is torch.ops.aten.convolution_backward.default else [out]
-        if "convolution" in func.__name__ and made[0] is not None and made[0].numel() >= self.large:
-            if not made[0].is_contiguous(memory_format=torch.channels_last):
-                self.turned.append(tuple(made[0].shape))
+        is_large = "convolution" in func.__name__ and made[0] is not None and made[0].numel() >= self.large
+        if is_large and not made[0].is_contiguous(memory_format=torch.channels_last):
+            self.turned.append(tuple(made[0].shape))
         return out
 
 

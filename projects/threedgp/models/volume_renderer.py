@@ -15,6 +15,8 @@ from ..rendering.patches import PIXELS
 from ..schedules import Linear, build_schedule
 from .sampling import Sampling
 
+_CPU_CHUNK = 2**11
+
 
 @MODELS.register_module()
 class VolumeRenderer(nn.Module):
@@ -22,7 +24,8 @@ class VolumeRenderer(nn.Module):
 
     Args:
         density_noise: Standard deviation of the noise on raw densities in training, number or schedule.
-        rays_per_chunk: Most rays rendered at a time without gradients, which bounds the memory.
+        rays_per_chunk: Most rays rendered at a time without gradients, which bounds the memory. A CPU takes
+            no more than stay in its cache.
         rays_per_block: The same with gradients: the backward pass renders each block again. That takes about
             half as much time for rays more, and memory does not grow with the samples any more. None keeps
             all samples.
@@ -87,7 +90,9 @@ class VolumeRenderer(nn.Module):
         if torch.is_grad_enabled() and self.rays_per_block is not None:
             return self._in_blocks(field, origins, directions, marching, sampling)
         if not torch.is_grad_enabled():
-            size = max(self.rays_per_chunk // n, 1)
+            on_cpu = origins.device.type == "cpu"
+            most = min(self.rays_per_chunk, _CPU_CHUNK) if on_cpu else self.rays_per_chunk
+            size = max(most // n, 1)
             if marching.needs_whole_call:
                 # Only the look-up of points is done in chunks.
                 field, size = InChunks(field, size * (marching.num_coarse + marching.num_fine)), rays

@@ -56,21 +56,25 @@ def _corners(
     cube_scale: float,
     axes: Sequence[str],
     align_corners: bool,
-) -> tuple[Int[Tensor, "n m 3 2 2"], Float[Tensor, "n m 3 2 2"]]:
-    """Return the four pixels around each point in each plane, as rows of all pixels, and their weights."""
+) -> tuple[Int[Tensor, "3 4 nm"], Float[Tensor, "3 4 nm"]]:
+    """Return the four pixels around each point in each plane, as rows of all pixels, and their weights.
+
+    All is computed with the points last, as operations along short axes are slow.
+    """
     span = resolution - 1 if align_corners else resolution
-    place = (points / cube_scale * span + (resolution - 1)) / 2
+    place = (points.flatten(0, 1).T.contiguous() / cube_scale * span + (resolution - 1)) / 2
     low = place.detach().floor()
     upper = place - low
-    line = torch.stack([low, low + 1], dim=-1)
+    line = torch.stack([low, low + 1], dim=1)
     inside = (line >= 0) & (line < resolution)
-    weights = torch.stack([1 - upper, upper], dim=-1) * inside
+    weights = torch.stack([1 - upper, upper], dim=1) * inside
     cells = line.int().clamp(0, resolution - 1)
     width, height = (list(pair) for pair in zip(*axis_numbers(axes), strict=True))
-    sample = torch.arange(len(points), dtype=cells.dtype, device=cells.device)[:, None, None, None, None]
-    rows = (sample * resolution + cells[:, :, height, :, None]) * resolution + cells[:, :, width, None, :]
-    plane = torch.arange(3, dtype=cells.dtype, device=cells.device)[:, None, None]
-    return 3 * rows + plane, weights[:, :, height, :, None] * weights[:, :, width, None, :]
+    sample = torch.arange(len(points), dtype=cells.dtype, device=cells.device)
+    first = (sample * resolution**2).repeat_interleave(points.shape[1])
+    plane = torch.arange(3, dtype=cells.dtype, device=cells.device)[:, None, None, None]
+    rows = 3 * (resolution * cells[height][:, :, None] + cells[width][:, None] + first) + plane
+    return rows.flatten(1, 2), (weights[height][:, :, None] * weights[width][:, None]).flatten(1, 2)
 
 
 def sample_planes(
@@ -95,7 +99,8 @@ def sample_planes(
         Bilinear features, one set for each plane.
     """
     corners = _corners(points, planes.shape[-1], cube_scale, axes, align_corners)
-    rows, weights = (each.transpose(1, 2).reshape(-1, 4) for each in corners)
+    shape = 3, 4, *points.shape[:2]
+    rows, weights = (each.reshape(shape).permute(2, 0, 3, 1).reshape(-1, 4) for each in corners)
     features = _Bags.apply(_table(planes), rows, weights)
     return features.unflatten(0, (len(points), 3, -1))
 
@@ -109,7 +114,7 @@ def mean_of_planes(
 ) -> Float[Tensor, "n m f"]:
     """Return the mean over the planes of what ``sample_planes`` returns."""
     corners = _corners(points, planes.shape[-1], cube_scale, axes, align_corners)
-    rows, weights = (each.reshape(-1, 12) for each in corners)
+    rows, weights = (each.flatten(0, 1).T.contiguous() for each in corners)
     return _Bags.apply(_table(planes), rows, weights / 3).unflatten(0, points.shape[:2])
 
 
