@@ -51,6 +51,24 @@ def test_down_halves_the_resolution(kernel_size):
     assert layer(torch.randn(1, 2, 8, 8)).shape == (1, 3, 4, 4)
 
 
+@pytest.mark.parametrize("activation", ["linear", "leaky_relu"])
+def test_a_clamped_layer_can_be_differentiated_twice(activation):
+    """Its derivative is 0 where it is clamped."""
+    layer = EqualizedConv2d(2, 3, 3, activation, clamp=0.7).double()
+    x = (2 * torch.randn(1, 2, 5, 5, dtype=torch.float64)).requires_grad_()
+    assert 0 < (layer(x, gain=0.5).abs() == 0.35).float().mean() < 1
+    assert torch.autograd.gradcheck(lambda x: layer(x, gain=0.5), x)
+    assert torch.autograd.gradgradcheck(lambda x: layer(x, gain=0.5).square(), x)
+
+
+def test_gain_of_the_activation():
+    """It is in the weights, and still what it was: leaky ReLU, times sqrt(2), times the caller's gain."""
+    layer, plain = (EqualizedConv2d(2, 3, 3, activation) for activation in ("leaky_relu", "linear"))
+    plain.load_state_dict(layer.state_dict())
+    x = torch.randn(1, 2, 5, 5)
+    torch.testing.assert_close(layer(x, gain=0.5), 0.5 * leaky_relu(plain(x)))
+
+
 def test_clamp_scales_with_the_gain():
     layer = EqualizedConv2d(1, 1, 1, clamp=1.0)
     assert layer(torch.full((1, 1, 2, 2), 1e6), gain=0.5).abs().max() <= 0.5

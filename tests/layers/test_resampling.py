@@ -16,6 +16,20 @@ def test_upsampling_keeps_constants_inside():
     torch.testing.assert_close(up[..., 1:-1, 1:-1], torch.ones(1, 1, 10, 10))
 
 
+def test_both_directions_can_be_differentiated_twice():
+    """And their derivatives are right: each is the other's adjoint, whatever the stride."""
+    for size, function in (
+        (6, upsample2d),
+        (7, lambda x: filter2d(x, padding=(2, 2))),
+        (6, lambda x: filter2d(x, padding=(2, 1), gain=3.0)),
+        (7, lambda x: filter2d(x, padding=(1, 1), stride=2)),
+        (8, lambda x: filter2d(x, padding=(1, 1), stride=2)),
+    ):
+        x = torch.randn(1, 2, size, size, dtype=torch.float64, requires_grad=True)
+        assert torch.autograd.gradcheck(function, x)
+        assert torch.autograd.gradgradcheck(lambda x, f=function: f(x).square(), x)
+
+
 def test_impulse_response_is_the_filter():
     x = torch.zeros(1, 1, 7, 7)
     x[..., 3, 3] = 64.0

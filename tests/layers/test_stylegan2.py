@@ -32,6 +32,33 @@ def test_scaling_inputs_is_scaling_each_samples_kernel(demodulate):
         torch.testing.assert_close(out[i : i + 1], expected, atol=1e-5, rtol=1e-4)
 
 
+@pytest.mark.parametrize("up", [False, True])
+@pytest.mark.parametrize("kernel_size", [1, 3])
+@pytest.mark.parametrize("demodulate", [False, True])
+def test_a_sample_alone_is_what_it_is_in_a_batch(demodulate, kernel_size, up):
+    """Its weights are scaled then, if they are fewer than its features; gradients are the same as well."""
+    x = torch.randn(2, 4, 12, 12, dtype=torch.float64, requires_grad=True)
+    weight = torch.randn(5, 4, kernel_size, kernel_size, dtype=torch.float64, requires_grad=True)
+    styles = torch.randn(2, 4, dtype=torch.float64, requires_grad=True)
+    bias = torch.randn(5, dtype=torch.float64, requires_grad=True)
+    options = dict(demodulate=demodulate, up=up, bias=bias, gain=0.7)
+    assert weight.numel() < x[0].numel()
+    whole = modulated_conv2d(x, weight, styles, **options)
+    alone = torch.cat([modulated_conv2d(x[i : i + 1], weight, styles[i : i + 1], **options) for i in (0, 1)])
+    torch.testing.assert_close(alone, whole)
+    seen, leaves = torch.randn_like(whole), (x, weight, styles, bias)
+    torch.testing.assert_close(*(torch.autograd.grad((out * seen).sum(), leaves) for out in (alone, whole)))
+
+
+@pytest.mark.parametrize("up", [False, True])
+def test_bias_and_gain(up):
+    x, weight, styles = torch.randn(2, 4, 6, 6), torch.randn(5, 4, 3, 3), torch.randn(2, 4)
+    bias = torch.randn(5)
+    plain = modulated_conv2d(x, weight, styles, up=up)
+    out = modulated_conv2d(x, weight, styles, up=up, bias=bias, gain=3.0)
+    torch.testing.assert_close(out, 3 * plain + bias[:, None, None], atol=1e-5, rtol=1e-5)
+
+
 def test_up_doubles_the_resolution():
     x = torch.randn(2, 4, 6, 6)
     out = modulated_conv2d(x, torch.randn(5, 4, 3, 3), torch.randn(2, 4), up=True)
@@ -47,6 +74,18 @@ def test_noise():
     assert torch.equal(layer(x, w, "const"), layer(x, w, "const"))
     assert not torch.equal(layer(x, w, "const"), silent)
     assert not torch.equal(layer(x, w, "random"), layer(x, w, "random"))
+
+
+def test_noise_that_was_drawn_before_is_the_noise():
+    layer = SynthesisLayer(4, 4, 8, resolution=6)
+    torch.nn.init.ones_(layer.noise_strength)
+    x, w = torch.randn(2, 4, 6, 6), torch.randn(2, 8)
+    stored = layer.noise_const.expand(2, 1, 6, 6)
+    assert torch.equal(layer(x, w, stored), layer(x, w, "const"))
+    torch.manual_seed(0)
+    drawn = layer.draw_noise(2)
+    torch.manual_seed(0)
+    assert torch.equal(layer(x, w, drawn), layer(x, w, "random"))
 
 
 def test_random_noise_differs_between_samples():

@@ -12,6 +12,7 @@ from projects.threedgp.models.cameras.camera_prior import CameraPrior
 from projects.threedgp.models.generator import CameraBatch, GeneratorInput, Mixing, ThreeDGPGenerator
 from projects.threedgp.models.sampling import Sampling
 from projects.threedgp.models.scene import Upsampled
+from projects.threedgp.models.volume_renderer import VolumeRenderer
 from projects.threedgp.rendering import Patch, RayDraws, RayMarching, pixel_rays
 from tests.tiny import IMAGE_SIZE, NUM_CLASSES, PATCH_SIZE, Z_DIM, frontal_camera, tiny_generator
 
@@ -96,6 +97,34 @@ def test_chunks_do_not_show(latents, draws, cut_quantile):
             outs.append(generator.generate(GeneratorInput(*latents, camera), sampling))
     for out in outs[1:]:
         torch.testing.assert_close(out.images, outs[0].images)
+
+
+def test_blocks_that_are_rendered_again_train_as_all_at_once(latents):
+    """Memory of training is bounded by ``rays_per_block``; draws, images and gradients are the same."""
+    generator, camera = tiny_generator(), frontal_camera(2)
+    sampling = generator.training_sampling(0.0)
+    outs, gradients, kept = [], [], []
+    for rays_per_block in (None, 50, 2**14):
+        generator.renderer.rays_per_block = rays_per_block
+        generator.zero_grad()
+        sizes: list[int] = []
+        torch.manual_seed(0)
+        with torch.autograd.graph.saved_tensors_hooks(
+            lambda x, s=sizes: s.append(x.numel()) or x, lambda x: x
+        ):
+            outs.append(generator.generate(GeneratorInput(*latents, camera), sampling))
+        outs[-1].images.square().sum().backward()
+        kept.append(sum(sizes))
+        gradients.append([p.grad for p in generator.parameters() if p.grad is not None])
+    for out, gradient in zip(outs[1:], gradients[1:], strict=True):
+        torch.testing.assert_close(out.images, outs[0].images)
+        torch.testing.assert_close(gradient, gradients[0], atol=1e-4, rtol=1e-3)
+    assert kept[1] < 0.8 * kept[0]
+
+
+def test_blocks_need_rays_that_do_not_depend_on_each_other():
+    with pytest.raises(ValueError, match="rays_per_block: got 8 with cut_quantile"):
+        VolumeRenderer(rays_per_block=8, cut_quantile=0.5)
 
 
 def test_training_is_drawn_and_otherwise_reproducible(latents):

@@ -6,11 +6,72 @@ import pytest
 import torch
 from mmagic.registry import MODELS
 from mmengine.registry import init_default_scope
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from tests.fixed_draws import build_fixed_model, global_batch, local_batch, sgd
 from tests.tiny import tiny_model_config
 
 R1 = "R1Regularizer"
+
+
+class Watch(TorchDispatchMode):
+    """Writes down which numbers were asked for, and which large tensors were copied to another layout."""
+
+    def __init__(self, large):
+        super().__init__()
+        self.large, self.asked, self.turned = large, [], []
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        out = func(*args, **(kwargs or {}))
+        if func in (torch.ops.aten._local_scalar_dense.default, torch.ops.aten.nonzero.default):
+            self.asked.append(args[0])
+        if func in (
+            torch.ops.aten.clone.default,
+            torch.ops.aten.copy_.default,
+            torch.ops.aten._to_copy.default,
+        ):
+            source = args[1] if func is torch.ops.aten.copy_.default else args[0]
+            if source.ndim == 4 and source.numel() >= self.large and source.is_floating_point():
+                layouts = [x.is_contiguous(memory_format=torch.channels_last) for x in (source, out)]
+                if layouts[0] != layouts[1]:
+                    self.turned.append(tuple(source.shape))
+        made = out[:1] if func is torch.ops.aten.convolution_backward.default else [out]
+        is_large = "convolution" in func.__name__ and made[0] is not None and made[0].numel() >= self.large
+        if is_large and not made[0].is_contiguous(memory_format=torch.channels_last):
+            self.turned.append(tuple(made[0].shape))
+        return out
+
+
+def watched_step(large, **changes):
+    """What a step asks for and turns, in a model whose feature maps are larger than weights and images."""
+    field = dict(resolution=64, feature_dim=8, cbase=2048, cmax=16)
+    config = tiny_model_config(None, generator=dict(field=field), **changes)
+    config["discriminator"] |= dict(cbase=2048, cmax=32)
+    model = MODELS.build(config).train()
+    wrappers = sgd(model)
+    with Watch(large) as watch:
+        model.train_step(local_batch(), wrappers)
+    return model, watch
+
+
+def test_features_keep_their_layout():
+    """Channels last, forth and back, from the decoder's constant to the planes and in the discriminator.
+
+    R1 differentiates what came from images, which are not.
+    """
+    _, watch = watched_step(large=8 * 32 * 16 * 16, r1=None)
+    assert watch.turned == []
+
+
+def test_no_device_is_waited_for_within_a_step():
+    """Nothing is read but the counts of images, which stay on the CPU; logs come out all at once."""
+    model, watch = watched_step(1, patch_sampler=dict(type="PatchSampler", distribution="uniform"))
+    counts = [model.images_seen, model.generator_ema.images_before, model.generator_ema.steps]
+    others = [x for x in watch.asked if all(x.data_ptr() != count.data_ptr() for count in counts)]
+    # The toolkit's average compares its own count with 0.
+    assert len(watch.asked) > 3 and [x.dtype for x in others] == [torch.bool]
+    moved = model.to("meta")
+    assert all(count.device.type == "cpu" for count in (moved.images_seen, moved.generator_ema.steps))
 
 
 @pytest.fixture(autouse=True)

@@ -27,6 +27,8 @@ from .divergence_watch import Diverged
 SAMPLER_SEED = "sampler_seed"
 SKIPPED = "images_skipped"
 CHECKPOINT = "checkpoint"
+KEPT_VALUES = 1000
+"""Of each curve, in memory and in checkpoints; nothing looks further back, and the log files have all."""
 
 
 def images_per_iteration(dataloader: DataLoader) -> int:
@@ -125,6 +127,7 @@ class KimgTrainLoop(IterBasedTrainLoop):
                 batch = next(self.dataloader_iterator)
                 set_seeds(self._seed, get_rank(), int(self.images_seen) + self.skipped)
                 self.run_iter(batch)
+                self._forget()
                 if self._is_time_to_validate():
                     self.runner.val_loop.run()
             except Diverged as alarm:
@@ -134,6 +137,11 @@ class KimgTrainLoop(IterBasedTrainLoop):
         self.runner.call_hook("after_train_epoch")
         self.runner.call_hook("after_train")
         return self.runner.model
+
+    def _forget(self) -> None:
+        """Keep the last values of each curve only: the toolkit copies them all for each new one."""
+        for history in self.runner.message_hub.log_scalars.values():
+            history.max_length = KEPT_VALUES
 
     def _check_first_sample(self) -> None:
         """Refuse data that the model cannot be trained on, which a step would only tell from its inside."""

@@ -4,6 +4,7 @@ from .encodings import ScalarEncoder, octaves
 from .equalized import EqualizedConv2d, EqualizedLinear, leaky_relu, normalize_second_moment
 from .mapping import CodeMapping, Label, StyleMapping, one_hot_label, with_pose
 from .modulated_linear import ModulatedLinear
+from .precision import LowPrecision
 from .resampling import filter2d, resize, upsample2d
 from .stylegan2 import (
     NOISE_MODES,
@@ -21,6 +22,7 @@ __all__ = [
     "EqualizedConv2d",
     "EqualizedLinear",
     "Label",
+    "LowPrecision",
     "ModulatedLinear",
     "OutputLayer",
     "ScalarEncoder",

@@ -1,7 +1,8 @@
 """Layers with equalised learning rate (Karras et al. 2018, section 4.1)."""
 
 import math
-from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -10,21 +11,59 @@ from torch import Tensor, nn
 
 from .resampling import filter2d
 
+LEAK = 0.2
+
 
 def leaky_relu(x: Tensor) -> Tensor:
     """Leaky ReLU of slope 0.2 times sqrt(2), which keeps the second moment."""
-    return F.leaky_relu(x, 0.2) * math.sqrt(2)
+    return F.leaky_relu(x, LEAK) * math.sqrt(2)
 
 
-def linear(x: Tensor) -> Tensor:
-    """No activation."""
-    return x
+class _ClampedLeakyReLU(torch.autograd.Function):
+    """Leaky ReLU, then a clamp, in place: the derivative of both, of any order, needs the result alone."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, leak: float, bound: float) -> Tensor:
+        ctx.mark_dirty(x)
+        F.leaky_relu_(x, leak).clamp_(-bound, bound)
+        ctx.leak, ctx.bound = leak, bound
+        ctx.save_for_backward(x)
+        return x
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+        # What changes with the result is constant but for jumps: no second derivative comes this way.
+        out = ctx.saved_tensors[0].detach()
+        grad = torch.ops.aten.hardtanh_backward(grad, out, -ctx.bound, ctx.bound)
+        return torch.ops.aten.leaky_relu_backward(grad, out, ctx.leak, True), None, None
 
 
-ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
-    "linear": linear,
-    "leaky_relu": leaky_relu,
-    "softplus": F.softplus,
+@dataclass(frozen=True)
+class Activation:
+    """What follows a linear map, whose result it overwrites.
+
+    Args:
+        gain: Factor on the result, which keeps the second moment. Where it is not 1, f(g x) = g f(x), so
+            that layers multiply their weights with it, and not their results.
+        leak: Slope of negative numbers; None for a softplus.
+    """
+
+    gain: float = 1.0
+    leak: float | None = 1.0
+
+    def __call__(self, x: Tensor, bound: float | None = None) -> Tensor:
+        """Activate what was multiplied with the gain, in place, and clamp it to the bound."""
+        if self.leak is None:
+            return F.softplus(x)
+        if bound is not None:
+            return _ClampedLeakyReLU.apply(x, self.leak, bound)
+        return x if self.leak == 1 else F.leaky_relu_(x, self.leak)
+
+
+ACTIVATIONS = {
+    "linear": Activation(),
+    "leaky_relu": Activation(math.sqrt(2), LEAK),
+    "softplus": Activation(leak=None),
 }
 
 
@@ -66,7 +105,8 @@ class EqualizedLinear(nn.Module):
 
     def forward(self, x: Float[Tensor, "*n i"]) -> Float[Tensor, "*n o"]:
         """Apply the layer to the last dimension."""
-        weight, bias = self.weight * self.weight_gain, self.bias * self.bias_gain
+        gain = self.activation.gain
+        weight, bias = self.weight * (self.weight_gain * gain), self.bias * (self.bias_gain * gain)
         return self.activation(F.linear(x, weight.to(x.dtype), bias.to(x.dtype)))
 
 
@@ -103,17 +143,14 @@ class EqualizedConv2d(nn.Module):
 
     def forward(self, x: Float[Tensor, "n i h w"], gain: float = 1.0) -> Float[Tensor, "n o h2 w2"]:
         """Convolve; the result (and the clamp) is multiplied by ``gain``."""
-        weight = (self.weight * self.weight_gain).to(x.dtype)
-        k = weight.shape[-1]
+        bound = None if self.clamp is None else self.clamp * gain
+        gain = gain * self.activation.gain
+        weight = (self.weight * (self.weight_gain * gain)).to(x.dtype)
+        bias = None if self.bias is None else (self.bias * gain).to(x.dtype)
+        k, stride, padding = weight.shape[-1], 1, weight.shape[-1] // 2
         if self.down:
-            before, after = k // 2 + 1, (k - 1) // 2 + 1
             # A strided 1x1 convolution only reads every second pixel: filter those alone.
-            stride = 2 if k == 1 else 1
-            x = filter2d(x, padding=(before, after), stride=stride)
-            x = F.conv2d(x, weight, stride=2 // stride)
-        else:
-            x = F.conv2d(x, weight, padding=k // 2)
-        if self.bias is not None:
-            x = x + self.bias.to(x.dtype)[:, None, None]
-        x = self.activation(x) * gain
-        return x if self.clamp is None else x.clamp(-self.clamp * gain, self.clamp * gain)
+            stride, padding = (1 if k == 1 else 2), 0
+            x = filter2d(x, padding=(k // 2 + 1, (k - 1) // 2 + 1), stride=2 // stride)
+        x = F.conv2d(x, weight, bias, stride, padding)
+        return self.activation(x, bound)

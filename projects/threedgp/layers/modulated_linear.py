@@ -38,11 +38,12 @@ class ModulatedLinear(nn.Module):
 
     def forward(self, x: Float[Tensor, "n m i"], w: Float[Tensor, "n d"]) -> Float[Tensor, "n m o"]:
         """Apply the layer to m points of each sample."""
-        styles = self.affine(w)
+        styles, gain = self.affine(w), self.activation.gain
         if not self.demodulate:
             styles = styles / math.sqrt(styles.shape[1])
         x = F.linear(x * styles[:, None], self.weight)
+        scale = torch.full((), gain).to(x)
         if self.demodulate:
             norm = styles.square() @ self.weight.square().T
-            x = x * (norm + 1e-8).rsqrt()[:, None]
-        return self.activation(x + self.bias)
+            scale = gain * (norm + 1e-8).rsqrt()[:, None]
+        return self.activation(torch.addcmul(gain * self.bias, x, scale))

@@ -26,9 +26,6 @@ class Radiance(Protocol):
 
     def __len__(self) -> int: ...
 
-    def repeat(self, n: int) -> "Radiance":
-        """Return n copies of a single object."""
-
 
 @dataclass(frozen=True)
 class Upsampled:
@@ -168,18 +165,18 @@ class Scene:
         """Render what cameras see.
 
         Args:
-            camera: Cameras, used as they are: one for each object, or any number for a single one.
+            camera: Cameras, used as they are: one for each object, or any number for a single one, for
+                which the rays of all of them are those of one.
             patch: Parts of the image plane; None for all of it.
             sampling: How to sample; truncation and spatial noise have been used by then.
         """
-        # Copies, as an expanded tensor would be copied at each look-up of points.
-        single = len(self) == 1 < len(camera)
-        radiance = self.radiance.repeat(len(camera)) if single else self.radiance
         resolution = sampling.resolution or self.image_size
         side = resolution if self.upsampler is None else self.upsampler.render_size(resolution, sampling)
-        origins, directions = self.renderer.rays(camera, side, patch)
-        features, depth = self.renderer(radiance, origins, directions, sampling)
-        features, depth = (x.mT.reshape(len(camera), -1, side, side) for x in (features, depth))
+        rays = [x.reshape(len(self), -1, 3) for x in self.renderer.rays(camera, side, patch)]
+        rendered = self.renderer(self.radiance, *rays, sampling)
+        # A pixel's numbers lie side by side: this makes images of them that are channels-last.
+        shape = len(camera), side, side, -1
+        features, depth = (x.reshape(shape).permute(0, 3, 1, 2) for x in rendered)
         rgb, raw = features, None
         if self.upsampler is not None:
             ws = self.upsampler_ws.expand(len(camera), -1, -1)

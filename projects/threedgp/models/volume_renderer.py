@@ -7,12 +7,15 @@ import torch
 from jaxtyping import Float
 from mmagic.registry import MODELS
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 from ..ranges import NonNegativeSchedule, Size
 from ..rendering import Field, Patch, RayDraws, RayMarching, RenderOutput, Viewpoint, render_rays
 from ..rendering.patches import PIXELS
 from ..schedules import Linear, build_schedule
 from .sampling import Sampling
+
+_CPU_CHUNK = 2**11
 
 
 @MODELS.register_module()
@@ -21,7 +24,11 @@ class VolumeRenderer(nn.Module):
 
     Args:
         density_noise: Standard deviation of the noise on raw densities in training, number or schedule.
-        rays_per_chunk: Most rays rendered at a time without gradients, which bounds the memory.
+        rays_per_chunk: Most rays rendered at a time without gradients, which bounds the memory. A CPU takes
+            no more than stay in its cache.
+        rays_per_block: The same with gradients: the backward pass renders each block again. That takes about
+            half as much time for rays more, and memory does not grow with the samples any more. None keeps
+            all samples.
         pixels: Where the outermost rays meet the image, see ``patch_positions``.
         **marching: Fields of ``RayMarching``: near and far plane, numbers of samples, marcher.
     """
@@ -30,6 +37,7 @@ class VolumeRenderer(nn.Module):
         self,
         density_noise: NonNegativeSchedule = Linear(1.0, 0.0, over_kimg=5000),
         rays_per_chunk: Size = 2**14,
+        rays_per_block: Size | None = None,
         pixels: str = "border",
         **marching: Any,
     ) -> None:
@@ -38,7 +46,12 @@ class VolumeRenderer(nn.Module):
         self.density_noise = build_schedule(density_noise)
         if pixels not in PIXELS:
             raise ValueError(f"pixels: got {pixels!r}, wanted one of {PIXELS}")
-        self.rays_per_chunk, self.pixels = rays_per_chunk, pixels
+        if rays_per_block is not None and self.marching.needs_whole_call:
+            raise ValueError(
+                f"rays_per_block: got {rays_per_block} with cut_quantile, ray_box or depth='mean': rays "
+                "depend on each other then, wanted None"
+            )
+        self.rays_per_chunk, self.rays_per_block, self.pixels = rays_per_chunk, rays_per_block, pixels
 
     def schedules(self, kimg: float) -> dict[str, float]:
         """Return the values of the part's schedules by name."""
@@ -74,8 +87,12 @@ class VolumeRenderer(nn.Module):
         """
         n, rays = origins.shape[:2]
         marching, size = sampling.marching or self.marching, rays
+        if torch.is_grad_enabled() and self.rays_per_block is not None:
+            return self._in_blocks(field, origins, directions, marching, sampling)
         if not torch.is_grad_enabled():
-            size = max(self.rays_per_chunk // n, 1)
+            on_cpu = origins.device.type == "cpu"
+            most = min(self.rays_per_chunk, _CPU_CHUNK) if on_cpu else self.rays_per_chunk
+            size = max(most // n, 1)
             if marching.needs_whole_call:
                 # Only the look-up of points is done in chunks.
                 field, size = InChunks(field, size * (marching.num_coarse + marching.num_fine)), rays
@@ -88,6 +105,22 @@ class VolumeRenderer(nn.Module):
             )
             out = self.trace(field, *part, marching, draws)
             parts.append((out.features, out.depth))
+        features, depth = (torch.cat(part, dim=1) for part in zip(*parts, strict=True))
+        return features, depth
+
+    def _in_blocks(
+        self, field: Field, origins: Tensor, directions: Tensor, marching: RayMarching, sampling: Sampling
+    ) -> tuple[Tensor, Tensor]:
+        """Render block by block and keep the results only; all is drawn before, as without blocks."""
+        draws = self.draw(origins, marching, sampling) if sampling.draws is None else sampling.draws
+
+        def render(block: slice) -> tuple[Tensor, Tensor]:
+            out = self.trace(field, origins[:, block], directions[:, block], marching, draws[block])
+            return out.features, out.depth
+
+        size = max((self.rays_per_block or 1) // len(origins), 1)
+        blocks = [slice(start, start + size) for start in range(0, origins.shape[1], size)]
+        parts = [checkpoint(render, b, use_reentrant=False, preserve_rng_state=False) for b in blocks]
         features, depth = (torch.cat(part, dim=1) for part in zip(*parts, strict=True))
         return features, depth
 

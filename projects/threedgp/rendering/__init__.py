@@ -7,7 +7,7 @@ from .layered_rendering import LayeredDraws, render_layers
 from .patches import Patch, extract_patches, patch_positions
 from .pose_labels import POSE_DIM, PoseLabel
 from .reprojection import look_up, project, unproject, warp
-from .triplane import sample_planes
+from .triplane import mean_of_planes, sample_planes
 from .volume_rendering import Field, RayDraws, RayMarching, RenderOutput, march, render_rays, sample_rays
 
 __all__ = [
@@ -28,6 +28,7 @@ __all__ = [
     "inverse_sphere_points",
     "look_up",
     "march",
+    "mean_of_planes",
     "patch_positions",
     "pixel_rays",
     "project",

@@ -1,5 +1,7 @@
 """Weight average of the generator, in images seen (docs/method.md, section 10)."""
 
+from collections.abc import Callable
+
 import torch
 from jaxtyping import Int
 from mmagic.registry import MODELS
@@ -38,6 +40,7 @@ class ImagesSeenEMA(BaseAveragedModel):
     """
 
     images_before: Int[Tensor, ""]
+    steps: Tensor
 
     def __init__(
         self, model: nn.Module, half_life_kimg: Positive | None = None, rampup: NonNegative = 0.05
@@ -48,6 +51,13 @@ class ImagesSeenEMA(BaseAveragedModel):
         self.half_life_kimg, self.rampup = half_life_kimg, rampup
         self.decay = 0.0
         self.register_buffer("images_before", torch.zeros((), dtype=torch.long))
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> "ImagesSeenEMA":
+        """Move or convert everything but the counts: each step reads them, and must not wait for a device."""
+        steps, images_before = self.steps, self.images_before
+        super()._apply(fn, recurse)
+        self.steps, self.images_before = steps, images_before
+        return self
 
     def keep_age(self, old: int, new: int) -> None:
         """Let the average stay as old as it is although the training's count goes from ``old`` to ``new``."""

@@ -252,5 +252,11 @@ class Phases:
         return discriminator(seen.images, **told, return_features=True)
 
 
+def on_host(logs: Logs) -> Logs:
+    """Move logs to the CPU all at once: whoever reads them waits for the device no more than this."""
+    values = torch.stack([value.detach().float() for value in logs.values()]).cpu()
+    return dict(zip(logs, values.unbind(), strict=True))
+
+
 def _total(losses: Logs) -> Float[Tensor, ""]:
     return reduce(add, losses.values())

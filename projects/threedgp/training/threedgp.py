@@ -1,6 +1,6 @@
 """3DGP as the toolkit knows it: a model that trains for a step, generates samples, and is saved."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import Any, cast
 
@@ -36,7 +36,7 @@ from .batches import RealBatch
 from .checks import check_counts, check_parts, check_wrappers, discriminator_defaults
 from .draws import Draws
 from .packing import pack_samples
-from .phases import Logs, Phases
+from .phases import Logs, Phases, on_host
 from .sampler import Sampler
 from .state_dicts import handle_misfits, unwrap, without_wrappers
 from .trainer import Trainer
@@ -177,6 +177,13 @@ class ThreeDGP(BaseConditionalGAN):
         level = self._generator.training_sampling(self.kimg).level
         return Sampler(self._generator, average, self.deterministic_eval, level)
 
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> "ThreeDGP":
+        """Move or convert everything but the count: each step reads it, and must not wait for a device."""
+        images_seen = self.images_seen
+        super()._apply(fn, recurse)
+        self.images_seen = images_seen
+        return self
+
     def generator_of(self, sample_model: str | None = None) -> ThreeDGPGenerator:
         """Return a generator, as ``Sampler.generator_of`` does."""
         return self.sampler.generator_of(sample_model)
@@ -193,13 +200,13 @@ class ThreeDGP(BaseConditionalGAN):
             optim_wrapper: Optimisers, keys ``generator`` and ``discriminator``.
 
         Returns:
-            Losses, logits, gradient norms and the values of all schedules.
+            Losses, logits, gradient norms and the values of all schedules, on the CPU.
         """
         check_wrappers(optim_wrapper)
         real = self.real_batch(self.data_preprocessor(data, True)["data_samples"])
         trainer = Trainer(self.phases, self.draws, optim_wrapper, self.micro_batch_size)
         images_seen, batch_size = int(self.images_seen), len(real) * get_world_size()
-        logs = trainer.step(real, images_seen) | self.schedule_values()
+        logs = on_host(trainer.step(real, images_seen)) | self.schedule_values()
         if self.with_ema_gen:
             self.generator_ema.step(self._generator, images_seen, batch_size)
         self.images_seen += batch_size
@@ -218,7 +225,7 @@ class ThreeDGP(BaseConditionalGAN):
         ]
         values = schedule_values([*parts, *shown, *losses], self.kimg)
         logs = {"kimg": self.kimg} | {f"schedule/{name}": value for name, value in values.items()}
-        return {key: torch.tensor(value) for key, value in logs.items()}
+        return dict(zip(logs, torch.tensor(list(logs.values())).unbind(), strict=True))
 
     def real_batch(self, data_samples: DataSample) -> RealBatch:
         """Collect what training needs of a preprocessed batch.

@@ -72,15 +72,6 @@ def test_second_derivative_with_respect_to_codes_and_points(embedding):
 
 
 @pytest.mark.parametrize("embedding", EMBEDDINGS)
-def test_copies_of_a_single_object(embedding):
-    field, points = tiny_field(embedding=embedding), torch.rand(4, 7, 3)
-    one = field(torch.randn(1, 3, 8), "none")
-    many = one.repeat(4)
-    assert len(one) == 1 and len(many) == 4
-    torch.testing.assert_close(many(points)[0][2:3], one(points[2:3])[0])
-
-
-@pytest.mark.parametrize("embedding", EMBEDDINGS)
 def test_goes_with_the_mip_marcher_learned_cameras_and_depth(embedding):
     field = dict(type="FeatureVolumeField", **SIZES | dict(embedding=embedding, out_channels=3))
     renderer = dict(num_coarse=4, num_fine=4, marcher="mip")

@@ -83,16 +83,6 @@ def test_without_latent_there_is_no_background():
     assert not [name for name, _ in part.named_parameters() if "background" in name]
 
 
-def test_copies():
-    radiance = field()(torch.randn(1, 4, 8), latent=torch.randn(1, 3))
-    copies, points, outside = radiance.repeat(3), torch.randn(1, 6, 3), torch.randn(1, 6, 4)
-    assert len(copies) == 3
-    torch.testing.assert_close(copies(points.expand(3, -1, -1))[0][2], radiance(points)[0][0])
-    torch.testing.assert_close(
-        copies.background(outside.expand(3, -1, -1))[1][2], radiance.background(outside)[1][0]
-    )
-
-
 def test_it_has_second_derivatives():
     part, ws = field().double(), torch.randn(1, 4, 8).double().requires_grad_()
     points = torch.randn(1, 5, 3).double()

@@ -29,15 +29,6 @@ def test_impossible_axes_are_named(axes):
         TriPlaneField(**SMALL, axes=axes)
 
 
-def test_copies_of_an_object_keep_its_options():
-    field = TriPlaneField(**SMALL, axes=("xy", "xz", "zx"), align_corners=False)
-    radiance = field(torch.randn(1, field.num_ws, 8), "none")
-    points = torch.rand(1, 5, 3) - 0.5
-    copies = radiance.repeat(2)(points.repeat(2, 1, 1))
-    for once, twice in zip(radiance(points), copies, strict=True):
-        torch.testing.assert_close(once.repeat(2, 1, 1), twice)
-
-
 def test_the_mlp_may_have_softplus_and_a_slower_learning_rate():
     """Its hidden layer is softplus without a gain; weights are stored larger, and biases with them."""
     mlp = TriPlaneMLP(4, 8, squash=True, out_channels=32, activation="softplus", lr_multiplier=0.5)

@@ -12,6 +12,7 @@ from ...layers import (
     CodeMapping,
     EqualizedConv2d,
     Label,
+    LowPrecision,
     ScalarEncoder,
     channels_at,
     check_power_of_two,
@@ -20,8 +21,6 @@ from ...layers import (
 from ...ranges import Count, Positive, Size
 from ...rendering import Patch
 from .blocks import DiscriminatorBlock, Epilogue
-
-_DTYPES = {"bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
 @MODELS.register_module()
@@ -46,6 +45,7 @@ class ThreeDGPDiscriminator(nn.Module):
         clamp: Bound on activations, which half precision needs.
         low_precision_blocks: Number of first blocks that run in ``low_precision`` on a GPU.
         low_precision: ``bfloat16`` or ``float16`` (the release's).
+        low_precision_on_cpu: Run them so on a CPU as well.
         official_compat: Keep the release's unused input layers of later blocks as frozen parameters, so that
             its checkpoints map one to one.
         mapping_layers: Layers of the mapping of label and patch embedding to the logit's projection.
@@ -67,6 +67,7 @@ class ThreeDGPDiscriminator(nn.Module):
         clamp: Positive | None = 256.0,
         low_precision_blocks: Count = 4,
         low_precision: str = "bfloat16",
+        low_precision_on_cpu: bool = False,
         official_compat: bool = True,
         mapping_layers: Size = 2,
     ) -> None:
@@ -78,7 +79,7 @@ class ThreeDGPDiscriminator(nn.Module):
             raise ValueError(f"patch_size: got {patch_size}, wanted at most image_size = {image_size}")
         self.image_size, self.patch_size = image_size, patch_size
         self.num_classes, self.in_channels = num_classes, in_channels
-        self.low_precision_blocks, self.dtype = low_precision_blocks, _DTYPES[low_precision]
+        self.precision = LowPrecision(low_precision_blocks, low_precision, low_precision_on_cpu)
         self.scalar_encoder: ScalarEncoder | None = None
         self.code_mapping: CodeMapping | None = None
         condition_dim = num_classes or 0
@@ -142,17 +143,13 @@ class ThreeDGPDiscriminator(nn.Module):
             embedding = self.scalar_encoder(patch.params)
             code = self.code_mapping(embedding)
             condition = torch.cat([condition, embedding], dim=1)
-        x = images.to(self._block_dtype(0, images))
+        x = images.to(self.precision.of(0, images)).contiguous(memory_format=torch.channels_last)
         x = self.from_image(x)
         for index, block in enumerate(self.blocks):
-            x = block(x.to(self._block_dtype(index, images)), code)
-        logits, features = self.epilogue(x.float() if x.dtype != images.dtype else x, condition)
+            x = block(x.to(self.precision.of(index, images)), code)
+        logits, features = self.epilogue(x.to(images.dtype), condition)
         if not return_features:
             return logits
         if features is None:
             raise ValueError("return_features: this discriminator was built with feature_dim=None")
         return logits, features
-
-    def _block_dtype(self, index: int, images: Tensor) -> torch.dtype:
-        low = images.is_cuda and index < self.low_precision_blocks
-        return self.dtype if low else images.dtype

@@ -69,11 +69,6 @@ class EmbeddedRadiance:
     def __len__(self) -> int:
         return len(self.ws)
 
-    def repeat(self, n: int) -> "EmbeddedRadiance":
-        """Return n copies of a single object."""
-        copies = (x.repeat(n, *[1] * (x.ndim - 1)) for x in (self.content, self.ws))
-        return EmbeddedRadiance(self.field, *copies)
-
 
 @MODELS.register_module()
 class FeatureVolumeField(nn.Module):

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
 
@@ -114,11 +114,6 @@ class ImplicitRadiance:
 
     def __len__(self) -> int:
         return len(self.ws)
-
-    def repeat(self, n: int) -> "ImplicitRadiance":
-        """Return n copies of a single object."""
-        latent = None if self.latent is None else self.latent.expand(n, -1)
-        return replace(self, ws=self.ws.expand(n, -1, -1), latent=latent)
 
 
 @MODELS.register_module()

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
@@ -11,9 +11,9 @@ from mmagic.registry import MODELS
 from mmengine.logging import print_log
 from torch import Tensor, nn
 
-from ...layers import EqualizedLinear
-from ...ranges import Positive, Size
-from ...rendering import sample_planes
+from ...layers import EqualizedLinear, LowPrecision
+from ...ranges import Count, Positive, Size
+from ...rendering import mean_of_planes
 from ...rendering.triplane import AXES, axis_numbers, plane_coordinates
 from .triplane_decoder import TriPlaneDecoder
 
@@ -118,15 +118,10 @@ class TriPlanes:
             mlp = self.mlp
             out = fused_field(self.planes, places, mlp.weights, mlp.activation, self.align_corners)
             return mlp.radiance(out)
-        features = sample_planes(self.planes, points, self.cube_scale, self.axes, self.align_corners)
-        return self.mlp(features.mean(dim=1))
+        return self.mlp(mean_of_planes(self.planes, points, self.cube_scale, self.axes, self.align_corners))
 
     def __len__(self) -> int:
         return len(self.planes)
-
-    def repeat(self, n: int) -> "TriPlanes":
-        """Return n copies of a single object."""
-        return replace(self, planes=self.planes.repeat(n, 1, 1, 1))
 
 
 @MODELS.register_module()
@@ -147,6 +142,9 @@ class TriPlaneField(nn.Module):
         align_corners: The faces of the cube are the centres of the border pixels, or else their outer edges.
         mlp_activation: Of the MLP's hidden layer, ``leaky_relu`` or ``softplus``.
         mlp_lr_multiplier: Factor on the MLP's learning rate.
+        low_precision_blocks: Number of last blocks of the decoder that run in ``low_precision`` on a GPU.
+        low_precision: ``bfloat16`` or ``float16``.
+        low_precision_on_cpu: Run them so on a CPU as well.
         backend: How points are looked up: by operations of ``torch``; ``fused`` with the MLP behind it in
             one Triton kernel, for GPUs; ``auto`` is torch until the kernel has been measured on GPUs.
 
@@ -155,7 +153,7 @@ class TriPlaneField(nn.Module):
     """
 
     twice_differentiable = False
-    """``grid_sample`` has no second derivative."""
+    """The look-up in its planes has no second derivative."""
 
     def __init__(
         self,
@@ -172,12 +170,16 @@ class TriPlaneField(nn.Module):
         align_corners: bool = True,
         mlp_activation: str = "leaky_relu",
         mlp_lr_multiplier: Positive = 1.0,
+        low_precision_blocks: Count = 0,
+        low_precision: str = "bfloat16",
+        low_precision_on_cpu: bool = False,
         backend: str = "auto",
     ) -> None:
         super().__init__()
         axis_numbers(axes)
         self.fused = chosen_backend(backend) == "fused"
-        self.decoder = TriPlaneDecoder(resolution, feature_dim, w_dim, cbase, cmax)
+        precision = LowPrecision(low_precision_blocks, low_precision, low_precision_on_cpu)
+        self.decoder = TriPlaneDecoder(resolution, feature_dim, w_dim, cbase, cmax, precision)
         self.mlp = TriPlaneMLP(
             feature_dim, mlp_hidden_dim, squash, out_channels, mlp_activation, mlp_lr_multiplier
         )
