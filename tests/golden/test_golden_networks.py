@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+from torch.utils._pytree import tree_map_only
 
 from projects.threedgp.models.discriminators.blocks import minibatch_std
 from projects.threedgp.models.generator import GeneratorInput
@@ -18,11 +19,11 @@ SETS = pytest.mark.parametrize("suffix", ["", "_uncond"])
 
 @contextmanager
 def outputs_of(module, names):
-    """Collect what some submodules return, by name."""
+    """Collect what some submodules return, by name: copies of tensors, which others may go on in place."""
     seen = {}
 
     def keep(name):
-        return lambda module, args, out: seen.update({name: out})
+        return lambda module, args, out: seen.update({name: tree_map_only(torch.Tensor, torch.clone, out)})
 
     hooks = [module.get_submodule(name).register_forward_hook(keep(name)) for name in names]
     yield seen

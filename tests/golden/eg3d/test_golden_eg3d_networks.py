@@ -1,11 +1,9 @@
 """Cases b, c, d (mapping, planes, look-up), f (generator), g (super-resolution) and i (discriminator)."""
 
-import torch
-
 from projects.threedgp.layers import resize
 from projects.threedgp.models import GeneratorInput, Sampling
 from projects.threedgp.rendering import PoseLabel, render_rays, sample_planes
-from projects.threedgp.rendering.triplane import axis_numbers
+from projects.threedgp.rendering.triplane import plane_coordinates
 from tests.golden.eg3d.helpers import (
     golden_dual_discriminator,
     golden_eg3d,
@@ -72,7 +70,7 @@ def test_look_up_and_mlp(golden):
         rgb, sigma = field.radiance(planes)(points)
         features = sample_planes(planes, points, scale, axes, align_corners=False)
         results = dict(
-            coordinates=torch.stack([points[..., pair] / scale for pair in axis_numbers(axes)], dim=1),
+            coordinates=plane_coordinates(points, scale, axes),
             plane_features=features[:, third, ::3],
             rgb=rgb[:, ::2],
             sigma=sigma,
