@@ -7,11 +7,11 @@ optim_wrapper = dict(
     constructor="MultiOptimWrapperConstructor",
     generator=dict(
         type="OptimWrapper",
-        optimizer=dict(type="Adam", lr=0.0025, betas=(0.0, 0.99), eps=1e-8),
+        optimizer=dict(type="Adam", lr=0.0025, betas=(0.0, 0.99), eps=1e-8, fused=True),
     ),
     discriminator=dict(
         type="OptimWrapper",
-        optimizer=dict(type="Adam", lr=0.002 * _lazy, betas=(0.0, 0.99**_lazy), eps=1e-8),
+        optimizer=dict(type="Adam", lr=0.002 * _lazy, betas=(0.0, 0.99**_lazy), eps=1e-8, fused=True),
     ),
 )
 

@@ -46,9 +46,9 @@ class _Bags(torch.autograd.Function):
         table, rows, weights = ctx.saved_tensors
         of_table = of_weights = None
         if ctx.needs_input_grad[0]:
-            of_table = torch.zeros_like(table)
+            of_table, part = torch.zeros_like(table), torch.empty_like(grad)
             for row, weight in zip(rows.unbind(dim=1), weights.unbind(dim=1), strict=True):
-                of_table.index_add_(0, row, grad * weight[:, None])
+                of_table.index_add_(0, row, torch.mul(grad, weight[:, None], out=part))
         if ctx.needs_input_grad[2]:
             bags = torch.arange(len(rows), dtype=rows.dtype, device=rows.device)
             offsets, bag = bags * rows.shape[1], bags.repeat_interleave(rows.shape[1])
