@@ -11,6 +11,7 @@ from mmengine.hooks import Hook
 from mmengine.model import BaseModel
 from torch import nn
 
+from projects.threedgp.engine import train_loop
 from tests import tiny_runs
 
 
@@ -91,6 +92,15 @@ def test_training_sees_the_images_asked_for(tmp_path):
 def test_validation_interval_is_in_images_too(tmp_path, interval, iterations):
     config = dict(type="KimgTrainLoop", total_kimg=0.1, val_interval_kimg=interval)
     assert runner(tmp_path, 0.1, train_cfg=config).train_loop.val_interval == iterations
+
+
+def test_curves_in_memory_keep_their_end_only(tmp_path, monkeypatch):
+    """The toolkit would keep a million, and copy them all for each new one."""
+    monkeypatch.setattr(train_loop, "KEPT_VALUES", 3)
+    run = runner(tmp_path, 0.04)
+    run.train()
+    assert run.iter == 10
+    assert {len(history.data[0]) for history in run.message_hub.log_scalars.values()} == {3}
 
 
 def test_lengths_have_to_be_positive(tmp_path):

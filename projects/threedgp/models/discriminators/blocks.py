@@ -36,7 +36,7 @@ class DiscriminatorBlock(nn.Module):
         if self.affine is not None:
             scale = 1 + torch.tanh(self.affine(code))
             x = x * scale.to(x.dtype)[:, :, None, None]
-        return skip.add_(self.conv1(x, gain=math.sqrt(0.5)))
+        return self.conv1(x, gain=math.sqrt(0.5)) + skip
 
 
 def minibatch_std(x: Float[Tensor, "n c h w"], group_size: int) -> Float[Tensor, "n 1 h w"]:
