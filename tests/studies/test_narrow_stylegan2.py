@@ -114,5 +114,5 @@ def test_widths_are_capped():
 
 
 def test_a_width_of_nothing_is_refused():
-    with pytest.raises(ValueError, match="max_channels: got 0"):
+    with pytest.raises(ValueError, match=r"max_channels: got 0"):
         NarrowStyleGAN2Generator(32, 8, max_channels=0)

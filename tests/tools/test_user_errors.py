@@ -87,7 +87,7 @@ def line_of(tool, files, capsys, *argv):
                 "model.generator.patch_size=big",
                 NO_TABLE,
             ],
-            "model: ",
+            "model.generator.patch_size: got 'big'",
         ),
         (["@small.py", "--data-root", "@empty", "--cfg-options", NO_TABLE], "empty"),
         (

@@ -6,6 +6,8 @@ from typing import Any
 from mmagic.models.editors.stylegan2 import StyleGAN2Generator
 from mmagic.registry import MODELS
 
+from ..ranges import Size, check_ranges
+
 
 @MODELS.register_module()
 class NarrowStyleGAN2Generator(StyleGAN2Generator):
@@ -17,9 +19,8 @@ class NarrowStyleGAN2Generator(StyleGAN2Generator):
         **kwargs: As of ``StyleGAN2Generator``.
     """
 
-    def __init__(self, *args: Any, max_channels: int = 64, **kwargs: Any) -> None:
-        if max_channels < 1:
-            raise ValueError(f"max_channels: got {max_channels}, wanted at least 1")
+    def __init__(self, *args: Any, max_channels: Size = 64, **kwargs: Any) -> None:
+        check_ranges(NarrowStyleGAN2Generator.__init__, dict(max_channels=max_channels), type(self).__name__)
         # The toolkit's constructor assigns the widths and reads them back to build the layers.
         self.max_channels = max_channels
         super().__init__(*args, **kwargs)

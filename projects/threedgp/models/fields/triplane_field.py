@@ -4,7 +4,7 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from jaxtyping import Float
 from mmagic.registry import MODELS
@@ -101,7 +101,7 @@ class TriPlanes:
     """
 
     planes: Float[Tensor, "n planes_x_f p p"]
-    mlp: TriPlaneMLP
+    mlp: nn.Module
     cube_scale: float
     axes: Sequence[str] = AXES
     align_corners: bool = True
@@ -115,7 +115,7 @@ class TriPlanes:
             from ...rendering.fused_triplane import fused_field
 
             places = plane_coordinates(points, self.cube_scale, self.axes)
-            mlp = self.mlp
+            mlp = cast(TriPlaneMLP, self.mlp)
             out = fused_field(self.planes, places, mlp.weights, mlp.activation, self.align_corners)
             return mlp.radiance(out)
         return self.mlp(mean_of_planes(self.planes, points, self.cube_scale, self.axes, self.align_corners))
