@@ -327,18 +327,23 @@ def hostile(bench: Path, folder: Path, number: int, rng: Random) -> Case:
 def hostile_configs(mark: Path, text: str) -> dict[str, str]:
     """Stored configs that want something executed, or are none, by name."""
     touch = f"touch {mark}"
-    model = text.index("model = dict(")
+
+    def instead(old: str, new: str) -> str:
+        before, there, after = text.partition(old)
+        assert there, f"the stored config is written in another way: no {old} in it"
+        return before + new + after
+
     return {
         "code at the beginning": f"open({str(mark)!r}, 'w')\n{text}",
         "an import": f"import os\nos.system({touch!r})\n{text}",
         "a call in a value": f"{text}\nx = __import__('os').system({touch!r})\n",
         "a comprehension": f"{text}\nx = [open(p, 'w') for p in [{str(mark)!r}]]\n",
         "a base": f"_base_ = [{str(mark.with_suffix('.py'))!r}]\n{text}",
-        "a type by its path": f"{text[:model]}model = dict(type='subprocess.getoutput', cmd={touch!r})\n",
-        "a part by its path": text.replace("'VolumeRenderer'", "'os.getcwd'").replace(
-            "model = dict(", f"model = dict(teacher=dict(type='subprocess.getoutput', cmd={touch!r}), ", 1
+        "a type by its path": f"{text}\nmodel = dict(type='subprocess.getoutput', cmd={touch!r})\n",
+        "a part by its path": instead(
+            "teacher=None", f"teacher=dict(type='subprocess.getoutput', cmd={touch!r})"
         ),
-        "a dataset by its path": text.replace("type='ImageDepthDataset'", f"cmd={touch!r}, type='os.popen'"),
+        "a dataset by its path": instead("type='ImageDepthDataset'", f"cmd={touch!r}, type='os.popen'"),
         "a hook by its path": f"{text}\ncustom_hooks = [dict(type='os.popen', cmd={touch!r})]\n",
         "half a config": text[: len(text) // 2],
         "no config": "nothing to see here",
