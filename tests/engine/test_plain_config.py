@@ -38,6 +38,7 @@ def test_plain_values():
         ("a = (lambda: open('{mark}', 'w'))()", "wanted names and plain values alone"),
         ("3", "got '3', wanted names"),
         ("a.b = 3", "got 'a.b = 3'"),
+        ("", r"got no config \(it is empty\)"),
         ("a = dict(", "got no config"),
         ("a = " + "[" * 5000, "got no config"),
         ("_base_ = ['{mark}']", "_base_: got"),

@@ -36,6 +36,8 @@ def parse_plain_config(text: str) -> dict[str, Any]:
             if not isinstance(statement, ast.Assign) or not isinstance(statement.targets[0], ast.Name):
                 raise _NotPlainError(statement)
             values[statement.targets[0].id] = _value(statement.value)
+        if not values:
+            raise ValueError("it is empty")
     except _NotPlainError as error:
         line = ast.unparse(error.args[0]).splitlines()[0][:60]
         raise ValueError(f"got {line!r}, wanted names and plain values alone; {_ADVICE}") from None
