@@ -47,12 +47,6 @@ def test_sweep_gives_slopes_and_an_earlier_run_ratios(tmp_path):
     assert "time ~ resolution^" in text and "times as fast as before" in text
 
 
-@pytest.mark.slow
-def test_what_an_arm_cannot_do_is_named(tmp_path):
-    with pytest.raises(UserError, match=r"typo: .*generatr"):
-        run(tmp_path / "out", "--arm", "typo", "model.generatr.noise_size=8")
-
-
 @pytest.mark.parametrize(
     ("argv", "message"),
     [

@@ -9,7 +9,7 @@ import pytest
 
 from projects.threedgp.engine.checkpoint_loading import newest_whole_checkpoint
 from tests import tiny_runs
-from tests.reliability.forked import start, train, training
+from tests.reliability.forked import LONG, start, train, training
 
 
 def train_with_small_files(limit: int, *command: str) -> None:
@@ -31,7 +31,7 @@ def disk(tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("limit", ["size of files", "size of the disk"])
+@pytest.mark.parametrize("limit", ["size of files", *(["size of the disk"] if LONG else [])])
 def test_a_full_disk(tmp_path, disk, limit, record_property):
     data, folder, log = tiny_runs.write_images(tmp_path / "data"), disk / "run", tmp_path / "log"
 
