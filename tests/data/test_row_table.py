@@ -56,3 +56,9 @@ def test_a_table_without_rows_opens(tmp_path):
     np.save(tmp_path / "f.npy", np.ones((0, 3)))
     (tmp_path / "f.txt").write_text("")
     assert len(RowTable(tmp_path / "f.npy")) == 0
+
+
+def test_a_zero_byte_in_the_names_is_named(tmp_path):
+    (tmp_path / "names.txt").write_text("a.png\nb\0.png\n")
+    with pytest.raises(ValueError, match=r"names\.txt: got no list of names"):
+        read_names(tmp_path / "names.txt")

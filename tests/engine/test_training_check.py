@@ -55,6 +55,12 @@ def test_settings_that_contradict_each_other_are_named(tmp_path, dataset, messag
         check_training(config(tmp_path, **dataset))
 
 
+@pytest.mark.parametrize("content", [b"", b"PK\x03\x04"])
+def test_a_table_that_is_none_is_left_to_the_data_set(tmp_path, content):
+    (tmp_path / "none.npy").write_bytes(content)
+    check_training(config(tmp_path, features="none.npy"))
+
+
 def test_a_table_of_another_width_is_named(tmp_path):
     discriminator = dict(type="ThreeDGPDiscriminator", feature_dim=8)
     message = rf"{PLACE}.features: got 7 numbers an image in .*features.npy, wanted 8, as model.discriminator"

@@ -175,7 +175,10 @@ def _edit_statistics(path: Path, turn: int, mark: Path) -> str:
     with np.load(path) as stored:
         arrays = dict(stored)
     names = [*STATISTICS_EDITS, "missing", "a program in an array"]
-    name, key = names[turn % len(names)], sorted(arrays)[turn % len(arrays)]
+    name = names[turn % len(names)]
+    # The digest is a text, which edits of numbers do not fit.
+    keys = [key for key in sorted(arrays) if arrays[key].ndim or name not in STATISTICS_EDITS]
+    key = keys[turn % len(keys)]
     if name == "missing":
         del arrays[key]
     elif name in STATISTICS_EDITS:

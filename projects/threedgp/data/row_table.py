@@ -32,7 +32,10 @@ def read_names(path: Path) -> list[str]:
         lines = path.read_text(encoding="utf-8").split("\n")
     except UnicodeDecodeError as error:
         raise ValueError(f"{path}: got no list of names ({error}), wanted UTF-8") from error
-    return [_as_name(line) for line in (lines if lines[-1] else lines[:-1])]
+    names = [_as_name(line) for line in (lines if lines[-1] else lines[:-1])]
+    if any("\0" in name for name in names):
+        raise ValueError(f"{path}: got no list of names (a zero byte is in it), wanted UTF-8")
+    return names
 
 
 def _as_line(name: str) -> str:
