@@ -86,3 +86,24 @@ def test_a_number_out_of_range_is_named_by_its_place():
         UserError, match=r"custom_hooks\.0\.batch_size: got 0, wanted a whole number of at least 1"
     ):
         check_config(Config(dict(custom_hooks=[hook])))
+
+
+@pytest.mark.parametrize(
+    ("section", "values", "message"),
+    [
+        ("train_dataloader", dict(num_workers=0.5), r"num_workers: got 0\.5, wanted a whole number"),
+        ("val_dataloader", dict(batch_size=0), "batch_size: got 0, wanted a whole number of at least 1"),
+        ("log_processor", dict(by_epoch=None), "by_epoch: got None, wanted True or False"),
+        ("log_processor", dict(by_epoch=-1), "by_epoch: got -1, wanted True or False"),
+    ],
+)
+def test_sections_without_a_type_are_looked_at_too(section, values, message):
+    with pytest.raises(UserError, match=rf"{section}\.{message}"):
+        check_config(Config({section: values}))
+
+
+def test_a_plural_is_a_slip_in_our_model_and_a_name_in_those_of_the_toolkit():
+    wrapper = dict(generators=dict(optimizer=dict(type="Adam")))
+    check_names(Config(dict(model=dict(type="CycleGAN"), optim_wrapper=wrapper)))
+    with pytest.raises(ValueError, match=r"optim_wrapper\.generators: .* did you mean 'generator'"):
+        check_names(Config(dict(model=dict(type="ThreeDGP"), optim_wrapper=wrapper)))

@@ -14,20 +14,24 @@ from mmengine.registry import Registry
 from mmengine.runner import Runner
 
 from ..errors import UserError, blame
-from ..ranges import check_ranges
+from ..ranges import Count, Size, check_ranges
 
 OURS = __name__.partition(".engine")[0]
 SECTIONS = frozenset(inspect.signature(Runner.__init__).parameters) - {"self"}
 _LOADER = frozenset({"batch_size", "collate_fn", "dataset", "num_workers", "sampler"})
+LOADERS = ("train_dataloader", "val_dataloader", "test_dataloader")
 FIXED_NAMES = {
     "model": frozenset({"data_preprocessor", "discriminator", "distillation", "ema_config", "generator"}),
     "optim_wrapper": frozenset({"constructor", "discriminator", "generator", "optimizer", "type"}),
     "default_hooks": frozenset({"checkpoint", "logger", "param_scheduler", "sampler_seed", "timer"}),
     "randomness": frozenset({"deterministic", "diff_rank_seed", "seed"}),
-    **dict.fromkeys(("train_dataloader", "val_dataloader", "test_dataloader"), _LOADER),
+    **dict.fromkeys(LOADERS, _LOADER),
 }
 """Names in a section that others stand beside, so that a slip in one of them would be one of the others."""
 OF_THE_TOOLKIT = frozenset({"discriminators", "generators"})
+"""What models of the toolkit that have several call them."""
+IMPLIED_TYPES = {"log_processor": "LogProcessor"}
+"""What the Runner builds of sections that need not say it."""
 PLAIN_SECTIONS = frozenset({"experiment_name", "launcher", "load_from", "log_level", "resume", "work_dir"})
 KEYS_OF_THE_TOOLKIT = frozenset({"type", "_scope_", "_delete_"})
 KEYS_OF_THE_OWNER = {"ema_config": frozenset({"start_iter"})}
@@ -64,9 +68,11 @@ def check_names(config: Config) -> None:
             ours, theirs = (text.replace("_", "").lower() for text in (name, section))
             if slips(ours, theirs) <= (len(theirs) > 3) + (len(theirs) > 6):
                 raise ValueError(f"{name}: no section of a run is called that; did you mean {section!r}?")
+    model = config.get("model")
+    is_ours = isinstance(model, Mapping) and model.get("type") == "ThreeDGP"
     for section, known in FIXED_NAMES.items():
-        node = config.get(section)
-        unknown = set(map(str, node)) - known - OF_THE_TOOLKIT if isinstance(node, Mapping) else ()
+        node, others = config.get(section), frozenset() if is_ours else OF_THE_TOOLKIT
+        unknown = set(map(str, node)) - known - others if isinstance(node, Mapping) else ()
         for name in sorted(unknown):
             if like := next((each for each in sorted(known) if slips(name, each) == 1), None):
                 raise ValueError(f"{section}.{name}: nobody reads a name like that; did you mean {like!r}?")
@@ -93,6 +99,13 @@ def check_config(config: Config) -> None:
     """
     sections = {name: config[name] for name in SECTIONS if name in config}
     _check_values(sections)
+    for name, implied in IMPLIED_TYPES.items():
+        if isinstance(sections.get(name), Mapping):
+            sections[name] = {"type": implied, **sections[name]}
+    for name in LOADERS:
+        if isinstance(sections.get(name), Mapping):
+            with blame("", ValueError):
+                check_ranges(_loader, sections[name], name)
     for place, node in typed_nodes(sections):
         candidates = list(_find(node["type"]))
         if not candidates:
@@ -107,6 +120,10 @@ def check_config(config: Config) -> None:
             raise UserError(f"{place}: {node['type']} takes no {unknown!r}{_like(unknown, names)}")
         for component in candidates:
             _check_numbers(component, node, place)
+
+
+def _loader(batch_size: Size | None = None, num_workers: Count | None = None) -> None:
+    """What a loader says in numbers."""
 
 
 def _check_values(node: Any, place: str = "") -> None:
@@ -135,7 +152,7 @@ def _check_numbers(component: Any, node: Mapping[str, Any], place: str) -> None:
         with blame("", ValueError):
             check_ranges(component.__init__, node, place)  # type: ignore[misc]
     for name, parameter in _all_parameters(component).items():
-        hint = parameter.annotation
+        hint = bool if isinstance(parameter.default, bool) else parameter.annotation
         kinds = set(get_args(hint) if get_origin(hint) in (Union, UnionType) else (hint,)) - {NoneType}
         if name not in node or not kinds or not kinds <= {int, float, bool}:
             continue
