@@ -257,6 +257,33 @@ def _add_vector(weights, values, SIZE: tl.constexpr, PADDED: tl.constexpr):
 
 @no_type_check
 @triton.jit
+def _hidden_layer(
+    planes,
+    coordinates,
+    weights,
+    m,
+    points,
+    inside,
+    strides,
+    SIDE: tl.constexpr,
+    ALIGN_CORNERS: tl.constexpr,
+    SIZES: tl.constexpr,
+    PADDED: tl.constexpr,
+    BLOCK: tl.constexpr,
+    PRECISION: tl.constexpr,
+):
+    """Features of points, the hidden layer's weights, and what these make of them before the activation."""
+    features = _look_up(
+        planes, coordinates, m, points, inside, strides, SIDE, ALIGN_CORNERS, SIZES[0], PADDED[0], BLOCK
+    )
+    hidden = _matrix(weights[0], SIZES[1], SIZES[0], PADDED[1], PADDED[0])
+    raw = tl.dot(features, tl.trans(hidden), input_precision=PRECISION)
+    raw += _vector(weights[1], SIZES[1], PADDED[1])[None, :]
+    return features, hidden, raw
+
+
+@no_type_check
+@triton.jit
 def _forward(
     planes,
     coordinates,
@@ -277,12 +304,10 @@ def _forward(
     inside = points < m
     planes += which * strides[0]
     coordinates += which * 6 * m
-    features = _look_up(
-        planes, coordinates, m, points, inside, strides, SIDE, ALIGN_CORNERS, SIZES[0], PADDED[0], BLOCK
-    )
-    hidden = _matrix(weights[0], SIZES[1], SIZES[0], PADDED[1], PADDED[0])
-    raw = tl.dot(features, tl.trans(hidden), input_precision=PRECISION)
-    raw += _vector(weights[1], SIZES[1], PADDED[1])[None, :]
+    _, _, raw = _hidden_layer(
+        planes, coordinates, weights, m, points, inside, strides, SIDE, ALIGN_CORNERS, SIZES, PADDED, BLOCK,
+        PRECISION,
+    )  # fmt: skip
     out = _matrix(weights[2], SIZES[2], SIZES[1], PADDED[2], PADDED[1])
     values = tl.dot(_activate(raw, SOFTPLUS), tl.trans(out), input_precision=PRECISION)
     values += _vector(weights[3], SIZES[2], PADDED[2])[None, :]
@@ -316,12 +341,10 @@ def _backward(
     inside = points < m
     planes, by_planes = planes + which * strides[0], by_planes + which * strides[0]
     coordinates, by_coordinates = coordinates + which * 6 * m, by_coordinates + which * 6 * m
-    features = _look_up(
-        planes, coordinates, m, points, inside, strides, SIDE, ALIGN_CORNERS, SIZES[0], PADDED[0], BLOCK
-    )
-    hidden = _matrix(weights[0], SIZES[1], SIZES[0], PADDED[1], PADDED[0])
-    raw = tl.dot(features, tl.trans(hidden), input_precision=PRECISION)
-    raw += _vector(weights[1], SIZES[1], PADDED[1])[None, :]
+    features, hidden, raw = _hidden_layer(
+        planes, coordinates, weights, m, points, inside, strides, SIDE, ALIGN_CORNERS, SIZES, PADDED, BLOCK,
+        PRECISION,
+    )  # fmt: skip
     entries = tl.arange(0, PADDED[2])
     rows = gradients + (which * m + points)[:, None] * SIZES[2]
     gradient = tl.load(
