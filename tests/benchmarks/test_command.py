@@ -29,9 +29,6 @@ def test_arms_are_measured_in_turn(tmp_path, capsys):
     assert all(len(row) == 2 for row in rows.values()) and set(wanted) <= set(rows)
     everything = [each for row in rows.values() for each in row.values()]
     assert all(len(each.seconds) == 2 and min(each.seconds) > 0 for each in everything)
-    # Eight times the samples.
-    frames = rows["frame, kept planes"]
-    assert min(frames["more"].seconds) > max(frames["3dgp_quickstart"].seconds)
     text = (tmp_path / "out.md").read_text()
     assert text in capsys.readouterr().out and "benchmark.py" in text
 

@@ -88,6 +88,16 @@ def test_other_models_are_refused():
         subject("stylegan2_toy32", []).parts("train")
 
 
+def test_a_device_that_is_not_here_is_named():
+    with pytest.raises(UserError, match="device"):
+        subject(device="abacus")
+
+
+def test_options_reach_the_model():
+    taken = subject(options=[*SMALLER, "model.generator.renderer.num_coarse=64"])
+    assert taken.generator.marching.num_coarse == 64
+
+
 def test_every_group_has_parts():
     from projects.threedgp.benchmarks import parts
 

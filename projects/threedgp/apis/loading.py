@@ -83,7 +83,7 @@ def load_model(
         ValueError: If the config cannot be read, or its model is no ``ThreeDGP``; if the checkpoint is none,
             does not fit it, or has other classes than the config names; or if there is no such device.
     """
-    chosen = _check_device(device)
+    chosen = chosen_device(device)
     settings = load_config(config, checkpoint)
     init_default_scope("mmagic")
     stored = {} if checkpoint is None else read_checkpoint(checkpoint)
@@ -103,7 +103,12 @@ def load_model(
     return model.to(chosen).eval(), names
 
 
-def _check_device(device: torch.device | str | None) -> torch.device:
+def chosen_device(device: torch.device | str | None) -> torch.device:
+    """Return where to run; for None on CUDA if there is one.
+
+    Raises:
+        UserError: If there is no such device.
+    """
     if device is None:
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     with blame("device", RuntimeError):

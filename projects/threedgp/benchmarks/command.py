@@ -50,19 +50,12 @@ def setting_of(args: argparse.Namespace, config: str) -> Setting:
     return Setting(
         str(Path(config).resolve()),
         list(args.cfg_options),
-        args.device or default_device(),
+        args.device,
         args.batch_size,
         args.resolution,
         args.samples,
         args.data_root and str(Path(args.data_root).resolve()),
     )
-
-
-def default_device() -> str:
-    """A GPU if there is one."""
-    import torch
-
-    return "cuda" if torch.cuda.is_available() else "cpu"
 
 
 def compared(args: argparse.Namespace) -> Iterator[Arm]:

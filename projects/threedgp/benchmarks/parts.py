@@ -12,6 +12,7 @@ from mmengine.config import Config
 from mmengine.optim import build_optim_wrapper
 from mmengine.runner import Runner
 
+from ..apis.loading import chosen_device
 from ..engine.run_config import merge_options, read_config, redirect_data_root
 from ..errors import UserError, blame
 from ..models.generator import ThreeDGPGenerator
@@ -52,7 +53,7 @@ class Subject:
     """
 
     def __init__(self, setting: Setting) -> None:
-        self.setting, self.device = setting, torch.device(setting.device)
+        self.setting, self.device = setting, chosen_device(setting.device)
 
     def parts(self, group: str) -> dict[str, Part]:
         """The parts of a group, by name.

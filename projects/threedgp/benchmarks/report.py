@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import UserError, blame
-from .ratios import Ratio, paired_ratio, slope, unpaired_ratio
+from .ratios import paired_ratio, slope, unpaired_ratio
 
 STEP = "whole step"
 
@@ -182,5 +182,4 @@ def _memory(each: Measured | None) -> str:
 def _speedup(first: Measured | None, other: Measured | None) -> str:
     if first is None or other is None:
         return ""
-    ratio: Ratio = paired_ratio(first.seconds, other.seconds)
-    return str(ratio)
+    return str(paired_ratio(first.seconds, other.seconds))

@@ -10,7 +10,7 @@ class Setting:
     Args:
         config: Path of the config.
         options: As of ``--cfg-options``.
-        device: Where.
+        device: Where; None for CUDA if there is one.
         batch_size: Images of a training step; None for the config's.
         resolution: Pixels along a side of rendered images; None for the model's.
         samples: Samples on a ray, half of them coarse; None for the model's.
@@ -19,7 +19,7 @@ class Setting:
 
     config: str
     options: list[str] = field(default_factory=list)
-    device: str = "cpu"
+    device: str | None = None
     batch_size: int | None = None
     resolution: int | None = None
     samples: int | None = None

@@ -5,8 +5,10 @@ It is started in the checkout that it measures, reads JSON lines and answers wit
 
 import json
 import os
+import platform
 import sys
 import time
+from pathlib import Path
 from typing import Any, TextIO
 
 import torch
@@ -47,9 +49,11 @@ def hardware(device: torch.device) -> str:
     """Name of the GPU, or of the CPU with the number of threads in use."""
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
-    with open("/proc/cpuinfo") as file:
-        names = [line.split(":", 1)[1].strip() for line in file if line.startswith("model name")]
-    return f"{names[0] if names else 'CPU'}, {torch.get_num_threads()} thread(s)"
+    cpuinfo = Path("/proc/cpuinfo")
+    lines = cpuinfo.read_text().splitlines() if cpuinfo.is_file() else []
+    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
+    name = names[0] if names else platform.processor() or platform.machine()
+    return f"{name}, {torch.get_num_threads()} thread(s)"
 
 
 def serve(questions: TextIO, answers: TextIO) -> None:
