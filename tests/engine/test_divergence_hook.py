@@ -296,7 +296,7 @@ def test_averaged_weights_and_buffers_count_too_and_integers_do_not():
 
 @pytest.mark.parametrize("name", ["interval", "skip", "patience", "factor", "lr_factor", "metric_factor"])
 def test_numbers_out_of_range_are_named(name):
-    with pytest.raises(ValueError, match=rf"DivergenceHook\.{name}: got -1, wanted a number of at least"):
+    with pytest.raises(ValueError, match=rf"DivergenceHook\.{name}: got -1, wanted a "):
         DivergenceHook(**{name: -1})
 
 

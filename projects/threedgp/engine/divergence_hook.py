@@ -2,7 +2,6 @@
 
 import json
 import logging
-import math
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -18,7 +17,7 @@ from mmengine.optim import OptimWrapper, OptimWrapperDict
 from mmengine.runner import Runner
 
 from ..errors import UserError
-from ..ranges import Count, Positive, Size
+from ..ranges import Count, Positive, Size, check_ranges
 from ..training.state_dicts import not_finite, unwrap
 from ..whole_files import whole_file
 from .checkpoint_loading import POINTER, whole_checkpoint_before
@@ -77,13 +76,7 @@ class DivergenceHook(Hook):
         metric_patience: Size = 5,
         **watch: Any,
     ) -> None:
-        least = dict(interval=1, distance=0, skip=0, max_alarms=0, alarm_kimg=0, lr_factor=0, gamma_factor=0)
-        least |= dict(metric_factor=1, metric_patience=1)
-        given = dict(locals())
-        for name, lowest in least.items():
-            if not (math.isfinite(given[name]) and given[name] >= lowest):
-                wanted = f"wanted a number of at least {lowest}"
-                raise ValueError(f"DivergenceHook.{name}: got {given[name]}, {wanted}")
+        check_ranges(DivergenceHook.__init__, locals(), "DivergenceHook")
         self.interval, self.distance, self.skip = interval, distance, skip
         self.max_alarms, self.alarm_kimg = max_alarms, alarm_kimg
         self.lr_factor, self.gamma_factor = lr_factor, gamma_factor

@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import median
 
+from ..ranges import NonNegative, Positive, Size, check_ranges
+
 GRADIENTS = "grad_nonfinite/"
 NORMS = "grad_norm/"
 LOGITS = "logits/"
@@ -36,19 +38,16 @@ class DivergenceWatch:
             applied every 16th step only.
     """
 
-    window: int = 100
-    factor: float = 10.0
-    max_logit: float = 100.0
-    patience: int = 5
+    window: Size = 100
+    factor: Positive = 10.0
+    max_logit: NonNegative = 100.0
+    patience: Size = 5
     _norms: dict[str, deque[float]] = field(default_factory=dict)
     _steps: int = 0
     _lasting: dict[str, list[int]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        for name, least in (("window", 1), ("factor", 1), ("max_logit", 0), ("patience", 1)):
-            value = getattr(self, name)
-            if not (math.isfinite(value) and value >= least):
-                raise ValueError(f"DivergenceHook.{name}: got {value}, wanted a number of at least {least}")
+        check_ranges(DivergenceWatch, vars(self), "DivergenceHook")
 
     def look(self, values: Mapping[str, float]) -> Diverged | None:
         """Look at what a step logged.
