@@ -66,10 +66,7 @@ test_dataloader = val_dataloader
 # equalised learning rate moves the output by the root of the width. With 0.002 the teacher's features are
 # hardly learned within such runs.
 _lazy = 16 / 17
-optim_wrapper = dict(
-    generator=dict(optimizer=dict(fused=True)),
-    discriminator=dict(optimizer=dict(lr=0.006 * _lazy, fused=True)),
-)
+optim_wrapper = dict(discriminator=dict(optimizer=dict(lr=0.006 * _lazy)))
 
 # A small classifier of these scenes stands in for Inception: the names say so, these are no FID and no IS.
 _toy = dict(inception_path=f"{root}/networks/extractor.ts")
