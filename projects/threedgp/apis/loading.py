@@ -12,6 +12,7 @@ from mmengine.registry import init_default_scope
 from mmengine.runner import load_state_dict
 
 from ..engine.checkpoint_loading import ClassNames, class_names, meta_of, read_checkpoint, stored_class_names
+from ..engine.config_check import LOADERS
 from ..engine.run_config import merge_options, read_config, stored_config
 from ..engine.whole_checkpoint_hook import check_classes
 from ..errors import UserError, blame
@@ -142,7 +143,7 @@ def _build(given: Mapping[str, Any]) -> ThreeDGP:
 
 def _find_class_names(config: Config) -> ClassNames:
     datasets: list[Any] = [config.get("metainfo")]
-    for loader in ("train_dataloader", "val_dataloader", "test_dataloader"):
+    for loader in LOADERS:
         dataset = (config.get(loader) or {}).get("dataset") or {}
         datasets += [dataset, dataset.get("metainfo")]
     return next((names for names in map(class_names, datasets) if names), None)

@@ -16,8 +16,6 @@ from .images import BadImageError, shown
 IMAGES = "arr_0"
 LABELS = ("arr_1", "labels", "label")
 IMAGES_AT_ONCE = 64
-NO_ARRAY = (Exception,)
-"""What NumPy and Python raise of what is no array, or a broken one: almost anything."""
 WANTED = f"{IMAGES}, uint8 (n, r, r, 3) in C order"
 
 
@@ -38,7 +36,7 @@ class ArrayFile:
             if IMAGES not in self._arrays:
                 held = ", ".join(map(shown, self._arrays)) or "no array"
                 raise ValueError(f"{shown(path)}: holds {held}, wanted {WANTED}")
-            with blame(f"{shown(path)}: {IMAGES}", *NO_ARRAY), archive.open(f"{IMAGES}.npy") as file:
+            with blame(f"{shown(path)}: {IMAGES}", Exception), archive.open(f"{IMAGES}.npy") as file:
                 shape, fortran, dtype = _read_header(file)  # type: ignore[arg-type]
         if len(shape) == 3 or (len(shape) == 4 and shape[3] == 1):
             raise ValueError(f"{shown(path)}: {IMAGES} {shape} holds grey images, wanted {WANTED}")
@@ -66,7 +64,7 @@ class ArrayFile:
                         raise EOFError("it ends there")
                     yield from np.frombuffer(content, np.uint8).reshape(wanted, self.side, self.side, 3)
                     read += wanted
-        except NO_ARRAY as error:
+        except Exception as error:
             raise BadImageError(
                 f"{shown(self.path)}: {IMAGES} is not readable from image {read} of {self.count} on ({error})"
             ) from error
@@ -80,7 +78,7 @@ class ArrayFile:
         name = next((name for name in LABELS if name in self._arrays), None)
         if name is None:
             return None
-        with blame(f"{shown(self.path)}: {name}", *NO_ARRAY), np.load(self.path) as arrays:
+        with blame(f"{shown(self.path)}: {name}", Exception), np.load(self.path) as arrays:
             labels = arrays[name]
         if labels.shape != (self.count,) or labels.dtype.kind not in "iu":
             raise ValueError(

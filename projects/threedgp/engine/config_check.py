@@ -3,7 +3,7 @@
 import difflib
 import inspect
 import math
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from types import NoneType, UnionType
 from typing import Any, Union, get_args, get_origin
 
@@ -15,6 +15,7 @@ from mmengine.runner import Runner
 
 from ..errors import UserError, blame
 from ..ranges import Count, Size, check_ranges
+from .plain_config import children
 
 OURS = __name__.partition(".engine")[0]
 SECTIONS = frozenset(inspect.signature(Runner.__init__).parameters) - {"self"}
@@ -134,16 +135,11 @@ def _check_values(node: Any, place: str = "") -> None:
         like = next((key for key in node if isinstance(key, str) and slips(key, "type") == 1), None)
         if like is not None:
             raise UserError(f"{place}.{like}: nobody reads a name like that; did you mean 'type'?")
-    items = node.items() if isinstance(node, Mapping) else enumerate(node) if _is_list(node) else ()
-    for key, child in items:
+    for key, child in children(node):
         inner = f"{place}.{key}" if place else str(key)
         if key == "type" and not isinstance(child, str) and not callable(child):
             raise UserError(f"{inner}: got {child!r}, wanted the name of a component")
         _check_values(child, inner)
-
-
-def _is_list(node: Any) -> bool:
-    return isinstance(node, list | tuple)
 
 
 def _check_numbers(component: Any, node: Mapping[str, Any], place: str) -> None:
@@ -200,13 +196,9 @@ def default_part(owner: Mapping[str, Any], name: str, place: str) -> dict[str, A
 
 def typed_nodes(node: Any, place: str = "") -> Iterator[tuple[str, Mapping[str, Any]]]:
     """Every dictionary with a ``type`` that names a component, with its place in the config."""
-    if isinstance(node, Mapping):
-        if isinstance(node.get("type"), str):
-            yield place, node
-        items: Iterable[tuple[Any, Any]] = node.items()
-    else:
-        items = enumerate(node) if isinstance(node, list | tuple) else ()
-    for key, child in items:
+    if isinstance(node, Mapping) and isinstance(node.get("type"), str):
+        yield place, node
+    for key, child in children(node):
         if key not in NOT_COMPONENTS:
             yield from typed_nodes(child, f"{place}.{key}" if place else str(key))
 

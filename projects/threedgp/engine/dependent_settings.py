@@ -9,7 +9,7 @@ import torch
 from mmengine.config import Config
 
 from ..errors import UserError, blame
-from .config_check import takes
+from .config_check import LOADERS, takes
 
 NOTHING_TO_DISTIL = (
     "model.distillation: nothing to distil, wanted train_dataloader.dataset.features=FILE (see "
@@ -25,7 +25,6 @@ SERVED = {
 }
 PATCH_DISCRIMINATORS = (None, "ThreeDGPDiscriminator")
 TABLE, WIDTH = "train_dataloader.dataset.features", "model.discriminator.feature_dim"
-LOADERS = ("train_dataloader", "val_dataloader", "test_dataloader")
 
 
 def settle(config: Config, chosen: Collection[str] = ()) -> None:

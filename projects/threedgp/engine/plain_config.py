@@ -7,7 +7,7 @@ are named by an import path instead of a registered name, which the toolkit's re
 
 import ast
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from importlib import import_module
 from typing import Any
 
@@ -102,12 +102,14 @@ def _imports(values: Mapping[str, Any]) -> list[Any]:
 
 def _named(node: Any, place: str = "") -> Iterator[tuple[str, str, Any]]:
     """Every key in nested dictionaries, with its place and value."""
-    items = node.items() if isinstance(node, Mapping) else enumerate(node) if _is_list(node) else ()
-    for key, value in items:
+    for key, value in children(node):
         inner = f"{place}.{key}" if place else str(key)
         yield inner, str(key), value
         yield from _named(value, inner)
 
 
-def _is_list(node: Any) -> bool:
-    return isinstance(node, list | tuple)
+def children(node: Any) -> Iterable[tuple[Any, Any]]:
+    """What a dictionary or a list of a config holds, with keys or numbers; nothing for anything else."""
+    if isinstance(node, Mapping):
+        return node.items()
+    return enumerate(node) if isinstance(node, list | tuple) else ()

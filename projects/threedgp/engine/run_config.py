@@ -10,12 +10,12 @@ from mmengine.config import Config, DictAction
 
 from ..errors import UserError, blame
 from .checkpoint_loading import meta_of
-from .config_check import check_names, check_option, default_part
+from .config_check import LOADERS, check_names, check_option, default_part
 from .dependent_settings import settle
 from .plain_config import parse_plain_config
 
 EVALUATORS = ("val_evaluator", "test_evaluator")
-DATA_SECTIONS = ("train_dataloader", "val_dataloader", "test_dataloader", *EVALUATORS)
+DATA_SECTIONS = (*LOADERS, *EVALUATORS)
 SETTINGS_OF_A_PROCESS = ("launcher", "resume", "load_from", "work_dir")
 """What a stored config says about the run that wrote it, which is not true of another."""
 
