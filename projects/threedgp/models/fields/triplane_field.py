@@ -1,6 +1,5 @@
 """Tri-plane field: style codes to radiance fields of planes and a small MLP (docs/method.md, section 4)."""
 
-import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -8,7 +7,6 @@ from typing import TYPE_CHECKING, cast
 
 from jaxtyping import Float
 from mmagic.registry import MODELS
-from mmengine.logging import print_log
 from torch import Tensor, nn
 
 from ...layers import EqualizedLinear, LowPrecision
@@ -24,22 +22,16 @@ if TYPE_CHECKING:
 BACKENDS = ("auto", "torch", "fused")
 
 
-def chosen_backend(backend: str) -> str:
-    """Return what looks points up, ``torch`` or ``fused``, and say so.
-
-    Args:
-        backend: One of ``BACKENDS``.
+def check_backend(backend: str) -> None:
+    """Refuse a backend that there is not, or not here.
 
     Raises:
-        ValueError: If there is no such backend, or no Triton for it.
+        ValueError: If it is none of ``BACKENDS``, or there is no Triton for it.
     """
     if backend not in BACKENDS:
         raise ValueError(f"backend: got {backend!r}, wanted one of {BACKENDS}")
     if backend == "fused" and find_spec("triton") is None:
         raise ValueError("backend: got 'fused', wanted 'torch' or 'auto', since triton is not installed")
-    chosen = "torch" if backend == "auto" else backend
-    print_log(f"tri-planes: backend {backend!r} looks points up by {chosen}", "current", logging.INFO)
-    return chosen
 
 
 class TriPlaneMLP(nn.Module):
@@ -177,7 +169,8 @@ class TriPlaneField(nn.Module):
     ) -> None:
         super().__init__()
         axis_numbers(axes)
-        self.fused = chosen_backend(backend) == "fused"
+        check_backend(backend)
+        self.fused = backend == "fused"
         precision = LowPrecision(low_precision_blocks, low_precision, low_precision_on_cpu)
         self.decoder = TriPlaneDecoder(resolution, feature_dim, w_dim, cbase, cmax, precision)
         self.mlp = TriPlaneMLP(
